@@ -1,0 +1,188 @@
+"""Config: the one frozen, typed object every process builds once, from ``reelwright.toml`` and the environment.
+
+It parses and refuses; it never starts, opens or creates anything. Unknown keys are errors. Secrets are file paths
+under ``data_dir/secrets`` (see :mod:`hub.secrets`), never values. Relative paths are resolved against the folder of
+the configuration file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+CONFIG_VARIABLE = "REELWRIGHT_CONFIG"
+DEFAULT_CONFIG_NAME = "reelwright.toml"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Locale = Literal["zh_CN", "en"]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the file, what was got and what was expected."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteConfig(_Section):
+    """The pilot base this instance serves: a tenant with its own cohorts, staff and budget."""
+
+    id: str = Field(default="main", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name_zh: str = "创作基地"
+    name_en: str = "Pilot base"
+    locale: Locale = "zh_CN"
+
+
+class ServerConfig(_Section):
+    """Where the proxy listens, and the address people type."""
+
+    bind: str = "127.0.0.1"
+    port: Port = 8000
+    public_url: str = ""
+    domain: str = ""
+    """With a domain, every learner's lab gets an origin of its own (``<user>.<domain>``)."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"got {value!r}, expected an address that starts with http:// or https://")
+        return value.rstrip("/")
+
+
+class ProfileConfig(_Section):
+    """What a lab runs on. CPU in cores, memory in MiB, the longest session in minutes."""
+
+    title_zh: str
+    title_en: str
+    cpus: float = Field(default=1.0, gt=0)
+    memory_mb: int = Field(default=2048, ge=256)
+    gpu_class: str = ""
+    image: str = ""
+    longest_session_minutes: int = Field(default=240, ge=1)
+    idle_minutes: int = Field(default=60, ge=5)
+
+
+class PolicyConfig(_Section):
+    """Where the dated money rules lie: tariffs and subsidy programmes, one TOML file each."""
+
+    tariffs: Path = Path("policy/tariffs.toml")
+    subsidies: Path = Path("policy/subsidies.toml")
+
+
+class GraderConfig(_Section):
+    """How submissions are graded on this host."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    sandbox: Literal["auto", "bubblewrap", "unshare"] = "auto"
+    max_submission_mb: int = Field(default=20, ge=1, le=1024)
+
+
+class IssuerConfig(_Section):
+    """Who signs certificates, in the words printed on them."""
+
+    name_zh: str = "Reelwright 培训中心"
+    name_en: str = "Reelwright Training Centre"
+
+
+def _default_profiles() -> dict[str, ProfileConfig]:
+    return {"cpu": ProfileConfig(title_zh="CPU 实验环境", title_en="CPU lab")}
+
+
+class Config(BaseSettings):
+    """Everything an operator may set. Build it with :meth:`load`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="REELWRIGHT_", env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    data_dir: Path = Path("var")
+    database_url: str = ""
+    courses_dir: Path = Path("courses")
+    models_dir: Path = Path("var/models")
+    engine: Literal["local", "docker", "slurm"] = "local"
+    site: SiteConfig = SiteConfig()
+    server: ServerConfig = ServerConfig()
+    profiles: dict[str, ProfileConfig] = Field(default_factory=_default_profiles)
+    policy: PolicyConfig = PolicyConfig()
+    grader: GraderConfig = GraderConfig()
+    issuer: IssuerConfig = IssuerConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file: a container overrides what an image ships."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _engine_is_built(self) -> Config:
+        if self.engine != "local":
+            raise ValueError(f"engine: got {self.engine!r}, expected 'local' (the only engine this version starts)")
+        return self
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Config:
+        """Read the file named by ``path``, else by REELWRIGHT_CONFIG, else ``./reelwright.toml`` when there is one.
+
+        Raises:
+            ConfigError: the file is missing, is no TOML, or holds an unknown key or a wrong value.
+        """
+        named = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+        file = (named or Path(DEFAULT_CONFIG_NAME)).absolute()
+        if named is not None and not file.is_file():
+            raise ConfigError(f"{file}: no such configuration file")
+        values = _read_toml(file) if file.is_file() else {}
+        try:
+            config = cls(**values)
+        except ValidationError as error:
+            raise ConfigError(_explain(file, error)) from error
+        return config._resolved(file.parent)
+
+    def _resolved(self, base: Path) -> Config:
+        data_dir = (base / self.data_dir).resolve()
+        public_url = self.server.public_url or f"http://{self.server.bind}:{self.server.port}"
+        return self.model_copy(
+            update={
+                "data_dir": data_dir,
+                "database_url": self.database_url or f"sqlite:///{data_dir / 'reelwright.db'}",
+                "courses_dir": (base / self.courses_dir).resolve(),
+                "models_dir": (base / self.models_dir).resolve(),
+                "policy": self.policy.model_copy(
+                    update={
+                        "tariffs": (base / self.policy.tariffs).resolve(),
+                        "subsidies": (base / self.policy.subsidies).resolve(),
+                    }
+                ),
+                "server": self.server.model_copy(update={"public_url": public_url}),
+            }
+        )
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+
+
+def _explain(file: Path, error: ValidationError) -> str:
+    lines = [f"{file}: {error.error_count()} problem(s)"]
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {where}: unknown key; see docs/operators.md for the known ones")
+        else:
+            lines.append(f"  {where}: {problem['msg']} (got {problem['input']!r})")
+    return "\n".join(lines)
