@@ -1,0 +1,49 @@
+"""Words for a person, in the person's language: every message of the toolkit exists in Chinese and in English.
+
+::
+
+    LabError
+    ├── labs.script.ScriptError        a screenplay cannot be read
+    ├── labs.shots.ShotError           a shot list or a timeline is wrong
+    ├── labs.model.ModelError          a model folder is missing, incomplete or altered
+    ├── labs.takes.TakeError           a take cannot be made as asked
+    ├── labs.measure.MeasureError      a film file cannot be measured
+    └── labs.provenance.ProvenanceError  a provenance record is missing or does not hold
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+LOCALE_VARIABLE = "REELWRIGHT_LOCALE"
+
+Locale = Literal["zh", "en"]
+
+
+def locale() -> Locale:
+    """The person's language: REELWRIGHT_LOCALE, else LC_ALL, else LANG; English unless one of them says Chinese."""
+    for variable in (LOCALE_VARIABLE, "LC_ALL", "LANG"):
+        if value := os.environ.get(variable):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The same sentence in both languages; ``str()`` gives the person's."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return self.zh if locale() == "zh" else self.en
+
+
+class LabError(Exception):
+    """Something a learner can put right; the message says what was got and what was expected."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.words = Words(zh, en)
+        super().__init__(str(self.words))
