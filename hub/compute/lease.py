@@ -1,0 +1,225 @@
+"""VALUE: leases, and what learners and funders are told about them; money in micro-yuan, time in microseconds. No I/O.
+
+The family of errors, all raised by :mod:`hub.compute.ledger`::
+
+    LedgerError
+     ├─ AllowanceExhausted   the start cannot be paid: balance, what is needed, and the remedy
+     ├─ UnknownLeaseError         the ledger never opened it
+     ├─ LeaseStateError      the lease is not in a state in which that can happen
+     └─ NoPriceError              no tariff in force prices the profile
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+from hub.course import Text
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+MICRO = 1_000_000
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+MAX_INT = 2**62
+"""Times, money and their sums stay below this: both databases keep 64-bit signed integers."""
+
+LeaseState = Literal["opened", "running", "ended", "void"]
+
+_YUAN = re.compile(r"\d{1,12}(\.\d{1,6})?")
+_MAX_NAME = 255
+
+
+class LedgerError(Exception):
+    """The ledger refuses; the message says what was got and what was expected."""
+
+
+class UnknownLeaseError(LedgerError):
+    """No lease of this id was ever opened."""
+
+
+class LeaseStateError(LedgerError):
+    """The lease is not in a state in which the asked-for thing can happen."""
+
+
+class NoPriceError(LedgerError):
+    """No tariff prices this profile at that time, so nothing may be started on it."""
+
+
+class AllowanceExhausted(LedgerError):  # noqa: N818 - the name people meet in the texts
+    """A lab cannot be paid from what is left.
+
+    Attributes:
+        balance_uy: what is left of the allowance, after what running labs hold.
+        needed_uy: the list price of the longest session asked for.
+        remedy: what the learner can do about it, in both languages.
+    """
+
+    def __init__(self, balance_uy: int, needed_uy: int) -> None:
+        self.balance_uy = balance_uy
+        self.needed_uy = needed_uy
+        self.remedy = Text(
+            zh="请先停止正在运行的其他实验，或请教师为您追加额度。",
+            en="Stop other labs of yours that are still running, or ask your instructor to extend the allowance.",
+        )
+        super().__init__(self.in_locale("en"))
+
+    def in_locale(self, locale: str) -> str:
+        """The whole sentence for ``locale`` (``zh_CN`` or ``en``): balance, need and remedy."""
+        balance, needed = format_yuan(self.balance_uy), format_yuan(self.needed_uy)
+        said = Text(
+            zh=f"算力额度不足：剩余 {balance} 元，本次最长使用需要 {needed} 元。",
+            en=f"The compute allowance does not cover this lab: {balance} yuan left, {needed} yuan needed. ",
+        )
+        return said.in_locale(locale) + self.remedy.in_locale(locale)
+
+
+def micro_yuan(yuan: str) -> int:
+    """Micro-yuan of a decimal text such as ``"12.50"``.
+
+    Raises:
+        ValueError: not a plain amount with at most six decimals.
+    """
+    if not _YUAN.fullmatch(yuan):
+        raise ValueError(f"got {yuan!r}, expected an amount in yuan such as '12.50' (at most six decimals)")
+    whole, _, part = yuan.partition(".")
+    return int(whole) * MICRO + int(part.ljust(6, "0"))
+
+
+def format_yuan(micro: int) -> str:
+    """Yuan for people, exact: at least two decimals and no more than the amount has."""
+    sign = "-" if micro < 0 else ""
+    whole, part = divmod(abs(micro), MICRO)
+    return f"{sign}{whole}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRequest:
+    """Who asks to run what, from when, for how long at most; the id is chosen by the caller and survives retries."""
+
+    id: UUID
+    learner: str
+    course: str
+    lab: str
+    cohort: str
+    site: str
+    profile: str
+    longest_us: int
+    requested_us: int
+
+    def __post_init__(self) -> None:
+        for name in ("learner", "course", "lab", "cohort", "site", "profile"):
+            refuse_bad_name(name, getattr(self, name), empty_ok=name in ("lab", "cohort"))
+        refuse_bad_int("longest_us", self.longest_us, least=1)
+        refuse_bad_int("requested_us", self.requested_us)
+
+    def request(self) -> LeaseRequest:
+        """Only what was asked, without what became of it."""
+        return LeaseRequest(**{field.name: getattr(self, field.name) for field in fields(LeaseRequest)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease(LeaseRequest):
+    """A learner's hold on a profile, from grant to release. ``held_uy`` is what it still keeps of the allowance."""
+
+    state: LeaseState
+    started_us: int | None
+    ended_us: int | None
+    held_uy: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Compute a learner may use in a course, at list price, and why it was given."""
+
+    learner: str
+    course: str
+    micro_yuan: int
+    why: str
+    at_us: int
+
+    def __post_init__(self) -> None:
+        for name in ("learner", "course", "why"):
+            refuse_bad_name(name, getattr(self, name))
+        refuse_bad_int("micro_yuan", self.micro_yuan, least=1)
+        refuse_bad_int("at_us", self.at_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A learner's allowance in one course, at list price; ``subsidised_uy`` is what programmes paid of it."""
+
+    granted_uy: int
+    held_uy: int
+    spent_uy: int
+    subsidised_uy: int
+
+    @property
+    def left_uy(self) -> int:
+        """What may still be promised to a new session."""
+        return self.granted_uy - self.held_uy - self.spent_uy
+
+    @property
+    def learner_uy(self) -> int:
+        """The part of what was spent that no programme paid."""
+        return self.spent_uy - self.subsidised_uy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a session would cost: list price, the part programmes would pay now, the rest, and whose price it is."""
+
+    profile: str
+    minutes: int
+    total_uy: int
+    subsidised_uy: int
+    learner_uy: int
+    tariff: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A lease with what it came to; all zero until it has ended. ``allowance_uy`` is what it took of the allowance."""
+
+    lease: Lease
+    seconds: int
+    charge_uy: int
+    subsidised_uy: int
+    allowance_uy: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """Whole seconds of ended sessions; the subsidised ones are counted by the share that programmes paid."""
+
+    lab_seconds: int
+    gpu_seconds: int
+    subsidised_seconds: int
+    subsidised_gpu_seconds: int
+
+
+def refuse_bad_name(what: str, value: object, *, empty_ok: bool = False) -> None:
+    """Refuse what cannot stand in the ledger as a name.
+
+    Raises:
+        ValueError: not text, empty, too long, or with control characters.
+    """
+    if not isinstance(value, str) or (not value and not empty_ok):
+        raise ValueError(f"{what}: got {value!r}, expected some text")
+    if len(value) > _MAX_NAME or not value.isprintable():
+        raise ValueError(f"{what}: got {value[:40]!r}, expected at most {_MAX_NAME} printable characters")
+
+
+def refuse_bad_int(what: str, value: object, *, least: int = 0) -> None:
+    """Refuse what is no whole number from ``least`` up: no float, no NaN, no boolean, nothing negative.
+
+    Raises:
+        ValueError: see above.
+    """
+    if type(value) is not int or not least <= value < MAX_INT:
+        raise ValueError(f"{what}: got {value!r}, expected a whole number of at least {least}")

@@ -1,0 +1,140 @@
+"""The ledger's tables. ``hub_event`` is the truth; every table below the line is derived from it and can be rebuilt."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+metadata = MetaData()
+
+_NAME = 255
+_DIGEST = 64
+
+event = Table(
+    "hub_event",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(_DIGEST), nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", String(_DIGEST), nullable=False),
+    Column("digest", String(_DIGEST), nullable=False),
+    UniqueConstraint("subject", "kind", name="uq_hub_event_subject_kind"),
+)
+"""Append-only. ``subject`` is the lease, or what else may happen once: a grant, a policy version."""
+
+chain_head = Table(
+    "hub_chain_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("digest", String(_DIGEST), nullable=False),
+)
+"""One row: how long the chain is and where it ends, so that a cut tail is noticed."""
+
+checkpoint = Table(
+    "hub_checkpoint",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    Column("digest", String(_DIGEST), nullable=False),
+    Column("signed_us", BigInteger, nullable=False),
+    Column("key_id", String(_DIGEST), nullable=False),
+    Column("signature", String(128), nullable=False),
+)
+
+# ---- derived -------------------------------------------------------------------------------------------------------
+
+grant = Table(
+    "hub_grant",
+    metadata,
+    Column("subject", String(_DIGEST), primary_key=True),
+    Column("learner", String(_NAME), nullable=False),
+    Column("course", String(_NAME), nullable=False),
+    Column("micro_yuan", BigInteger, nullable=False),
+    Column("why", String(_NAME), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("ix_hub_grant_account", "learner", "course"),
+)
+
+lease = Table(
+    "hub_lease",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("learner", String(_NAME), nullable=False),
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("cohort", String(_NAME), nullable=False),
+    Column("site", String(_NAME), nullable=False),
+    Column("profile", String(_NAME), nullable=False),
+    Column("longest_us", BigInteger, nullable=False),
+    Column("requested_us", BigInteger, nullable=False),
+    Column("policy", String(_DIGEST), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("held_uy", BigInteger, nullable=False),
+    Column("started_us", BigInteger),
+    Column("ended_us", BigInteger),
+    Column("uncertainty_us", BigInteger, nullable=False),
+    Column("billed_us", BigInteger, nullable=False),
+    Column("charge_uy", BigInteger, nullable=False),
+    Column("subsidised_uy", BigInteger, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("flags", String(_NAME), nullable=False),
+    Index("ix_hub_lease_account", "learner", "course", "requested_us"),
+    Index("ix_hub_lease_state", "state"),
+)
+
+charge_line = Table(
+    "hub_charge_line",
+    metadata,
+    Column("lease", Uuid, primary_key=True),
+    Column("segment", Integer, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("learner", String(_NAME), nullable=False),
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("cohort", String(_NAME), nullable=False),
+    Column("site", String(_NAME), nullable=False),
+    Column("profile", String(_NAME), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("tariff", String(_NAME), nullable=False),
+    Column("programme", String(_NAME), nullable=False),
+    Column("payer", String(_NAME), nullable=False),
+    Column("amount_uy", BigInteger, nullable=False),
+    Column("sessions", Integer, nullable=False),
+    Column("billed_us", BigInteger, nullable=False),
+    Column("gpu_us", BigInteger, nullable=False),
+    Column("total_uy", BigInteger, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Index("ix_hub_charge_line_day", "day"),
+    Index("ix_hub_charge_line_account", "learner", "course"),
+)
+"""Who pays what of each stretch of a session. The last four measures stand on the first line of a programme in a
+stretch and are zero on its other lines, so that any grouping of lines sums to the truth."""
+
+subsidy_use = Table(
+    "hub_subsidy_use",
+    metadata,
+    Column("programme", String(_NAME), primary_key=True),
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("scope", String(8), primary_key=True),
+    Column("who", String(_NAME), primary_key=True),
+    Column("used_uy", BigInteger, nullable=False),
+)
+"""What a programme has paid in a calendar year for a learner, a site, and in all: what its caps are held against."""
+
+DERIVED = (grant, lease, charge_line, subsidy_use)
