@@ -1,0 +1,1 @@
+"""Prepares and signs certificates: the only module that uses the private key."""
