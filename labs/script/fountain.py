@@ -1,8 +1,8 @@
 """Reads Fountain with screenplain and turns its paragraphs into our scenes.
 
 Fountain knows English scene headings by ``INT.`` and ``EXT.`` and character cues by capital letters. Chinese has
-neither, so it uses Fountain's forcing marks: a leading dot for a heading (``.内景 咖啡馆 - 夜``) and a leading ``@`` for
-a cue (``@林晚``).
+neither, so it uses Fountain's forcing marks: a leading dot for a heading (``.内景 咖啡馆 - 夜``), a leading ``@`` for a
+cue (``@林晚``).
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ def _refuse_undotted_headings(text: str) -> None:
     previous = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if not previous.strip() and looks_like_heading(line) and " - " in line:
+            heading = line.strip()
             raise ScriptError(
-                f"第 {number} 行“{line.strip()}”像是场景标题，但缺少开头的点；请写成“.{line.strip()}”",
-                f"line {number}, {line.strip()!r}, reads as a scene heading without its dot; write {'.' + line.strip()!r}",
+                f"第 {number} 行“{heading}”像是场景标题，但缺少开头的点；请写成“.{heading}”",
+                f"line {number}, {heading!r}, reads as a scene heading without its dot; write {'.' + heading!r}",
             )
         previous = line
 
