@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
-
-from hub.course import Text
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -50,6 +48,13 @@ class NoPriceError(LedgerError):
     """No tariff prices this profile at that time, so nothing may be started on it."""
 
 
+class Remedy(NamedTuple):
+    """What a person can do about a refusal, in both languages."""
+
+    zh: str
+    en: str
+
+
 class AllowanceExhausted(LedgerError):  # noqa: N818 - the name people meet in the texts
     """A lab cannot be paid from what is left.
 
@@ -62,7 +67,7 @@ class AllowanceExhausted(LedgerError):  # noqa: N818 - the name people meet in t
     def __init__(self, balance_uy: int, needed_uy: int) -> None:
         self.balance_uy = balance_uy
         self.needed_uy = needed_uy
-        self.remedy = Text(
+        self.remedy = Remedy(
             zh="请先停止正在运行的其他实验，或请教师为您追加额度。",
             en="Stop other labs of yours that are still running, or ask your instructor to extend the allowance.",
         )
@@ -71,11 +76,12 @@ class AllowanceExhausted(LedgerError):  # noqa: N818 - the name people meet in t
     def in_locale(self, locale: str) -> str:
         """The whole sentence for ``locale`` (``zh_CN`` or ``en``): balance, need and remedy."""
         balance, needed = format_yuan(self.balance_uy), format_yuan(self.needed_uy)
-        said = Text(
-            zh=f"算力额度不足：剩余 {balance} 元，本次最长使用需要 {needed} 元。",
-            en=f"The compute allowance does not cover this lab: {balance} yuan left, {needed} yuan needed. ",
+        if locale.startswith("zh"):
+            return f"算力额度不足：剩余 {balance} 元，本次最长使用需要 {needed} 元。{self.remedy.zh}"
+        return (
+            f"The compute allowance does not cover this lab: {balance} yuan left, {needed} yuan needed. "
+            f"{self.remedy.en}"
         )
-        return said.in_locale(locale) + self.remedy.in_locale(locale)
 
 
 def micro_yuan(yuan: str) -> int:
