@@ -1,0 +1,90 @@
+"""Sandbox: the one interface to a box that runs code nobody trusts, and the choice of what builds it.
+
+A box has no network, no secrets, its own process, mount, IPC and host name spaces, a throw-away home of limited size,
+and reads the host's Python and nothing else of the host. Whoever starts a box talks to it in lines over two pipes and
+believes nothing that comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from grader.verdict import Limits
+
+Choice = Literal["auto", "bubblewrap", "unshare"]
+
+
+class SandboxUnavailable(Exception):
+    """No sandbox can be built here; the message says what to install or allow."""
+
+
+class BoxEnded(Exception):
+    """The box gives no more answers; ``cause`` says why."""
+
+    def __init__(self, cause: Literal["died", "time", "memory", "output", "start"], detail: str = "") -> None:
+        super().__init__(f"the box ended ({cause}) {detail}".strip())
+        self.cause, self.detail = cause, detail
+
+
+@dataclass(frozen=True)
+class BoxPlan:
+    """What runs in the box and what it sees."""
+
+    role: Literal["runner", "checker"]
+    limits: Limits
+    read_only: tuple[tuple[str, str], ...] = ()
+    environment: Mapping[str, str] | None = None
+
+
+class Box(Protocol):
+    """A running box. Leaving the ``with`` block kills everything in it."""
+
+    def send(self, line: bytes, deadline: float) -> None:
+        """Hand in one line (without its newline) before ``deadline`` (monotonic seconds).
+
+        Raises:
+            BoxEnded: it was not taken.
+        """
+
+    def receive(self, deadline: float) -> bytes:
+        """Take one line before ``deadline`` (monotonic seconds).
+
+        Raises:
+            BoxEnded: none came.
+        """
+
+    def kill(self) -> None:
+        """End every process of the box and wait until none is left."""
+
+    def __enter__(self) -> Box: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Sandbox(Protocol):
+    """Builds boxes."""
+
+    name: str
+
+    def start(self, plan: BoxPlan) -> Box:
+        """Start a box that is ready for its first line.
+
+        Raises:
+            BoxEnded: with cause ``start``: it did not come up.
+        """
+
+
+def open_sandbox(choice: Choice = "auto") -> Sandbox:
+    """The sandbox called ``choice``; ``auto`` takes bubblewrap, else unshare. Tries it out before it answers.
+
+    Raises:
+        SandboxUnavailable: it does not work on this host. There is never silently none.
+    """
+    raise SandboxUnavailable(f"{choice}: being built")
