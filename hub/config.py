@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 CONFIG_VARIABLE = "REELWRIGHT_CONFIG"
@@ -113,15 +113,21 @@ class Config(BaseSettings):
     policy: PolicyConfig = PolicyConfig()
     grader: GraderConfig = GraderConfig()
     issuer: IssuerConfig = IssuerConfig()
+    _file: Path = PrivateAttr(default=Path(DEFAULT_CONFIG_NAME))
+
+    @property
+    def file(self) -> Path:
+        """The configuration file this was read from, or the one that would have been read had it been there."""
+        return self._file
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- the signature is pydantic-settings' own
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file: a container overrides what an image ships."""
         return env_settings, init_settings
@@ -148,12 +154,13 @@ class Config(BaseSettings):
             config = cls(**values)
         except ValidationError as error:
             raise ConfigError(_explain(file, error)) from error
-        return config._resolved(file.parent)
+        return config._resolved(file)
 
-    def _resolved(self, base: Path) -> Config:
+    def _resolved(self, file: Path) -> Config:
+        base = file.parent
         data_dir = (base / self.data_dir).resolve()
         public_url = self.server.public_url or f"http://{self.server.bind}:{self.server.port}"
-        return self.model_copy(
+        resolved = self.model_copy(
             update={
                 "data_dir": data_dir,
                 "database_url": self.database_url or f"sqlite:///{data_dir / 'reelwright.db'}",
@@ -168,6 +175,8 @@ class Config(BaseSettings):
                 "server": self.server.model_copy(update={"public_url": public_url}),
             }
         )
+        resolved._file = file  # noqa: SLF001 -- our own copy, not yet handed out
+        return resolved
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hub.compute.lease import micro_yuan
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -85,7 +87,18 @@ class Lab(_Part):
 class Allowance(_Part):
     """The compute a learner of this course is granted, in yuan at list price."""
 
-    yuan: Annotated[str, Field(pattern=r"^\d+(\.\d{1,6})?$")]
+    yuan: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,6})?$")]
+
+    @property
+    def micro_yuan(self) -> int:
+        """The grant as an integer."""
+        return micro_yuan(self.yuan)
+
+
+AI_USE = Text(
+    zh="学员按课程要求使用生成式视频模型；每个镜头的模型、提示词与随机种子均有记录。",
+    en="The holder used generative video models as the course asks; model, prompt and seed of every take are on record.",
+)
 
 
 class Course(_Part):
@@ -99,6 +112,8 @@ class Course(_Part):
     skills: tuple[Skill, ...]
     completion: CompletionRule
     allowance: Allowance
+    ai_use: Text = AI_USE
+    """What the certificate says about the holder's use of generative models."""
     labs: tuple[Lab, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

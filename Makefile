@@ -1,0 +1,48 @@
+# Reelwright: `make run` starts it, `make test` tests it; both set up what they need first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CATALOGS := $(shell find hub certs grader -name '*.po')
+
+.PHONY: help setup run test lint bench images clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed $(CATALOGS:.po=.mo) ## Install everything into .venv and node_modules, start nothing
+	@sh .ci/packages bubblewrap:bwrap
+
+$(VENV)/.installed: pyproject.toml constraints.txt package.json package-lock.json
+	@echo "reelwright | setting up .venv (a few minutes the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "expected Python 3.11, got %d.%d; set PYTHON=python3.11" % sys.version_info[:2])'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[hub,lab,test]'
+	@echo "reelwright | setting up node_modules"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+%.mo: %.po | $(VENV)/.installed
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
+
+run: setup ## Start Reelwright here; Ctrl-C stops everything it started
+	@exec $(BIN)/reelwright run
+
+test: setup ## Run every test: units, contracts, and the whole story in a real browser
+	@sh .ci/packages chromium:chromium fonts-noto-cjk: util-linux:unshare
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## Style, types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+bench: setup ## Measure against a named peer, one JSON object a line (ONLY=name for one)
+	@$(BIN)/python -m tests.bench $(ONLY)
+
+images: setup ## Build the container images (needs a Docker daemon)
+	@sh images/build
+
+clean: ## Remove what setup made; data in var/ stays
+	rm -rf $(VENV) node_modules

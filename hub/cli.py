@@ -1,0 +1,182 @@
+"""The ``reelwright`` command: each command builds Config, imports late and calls one function."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hub.platform import Platform
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def main() -> None:
+    """Run the command; an error that a person can mend is one line, without a traceback."""
+    cli(prog_name="reelwright")
+
+
+def _platform() -> Platform:
+    from hub.config import Config, ConfigError
+    from hub.platform import Platform
+
+    try:
+        return Platform(Config.load())
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group()
+def cli() -> None:
+    """Reelwright: labs, honest grades, metered compute and certificates for people who make films with AI."""
+
+
+@cli.command()
+def run() -> None:
+    """Start everything here and watch it until Ctrl-C."""
+    from hub import addresses, prepare
+    from hub.course import CourseError
+    from hub.run import StartFailed
+    from hub.run import run as run_platform
+    from hub.secrets import SecretError
+
+    def say(line: str) -> None:
+        click.echo(f"reelwright | {line}")
+
+    try:
+        run_platform(_platform(), say)
+    except (addresses.PortTaken, prepare.NotReady, StartFailed, CourseError, SecretError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@click.argument(
+    "process", type=click.Choice(["portal", "intake", "certs", "issuer", "worker", "steward", "formgrader"])
+)
+@click.argument("name", default="0")
+def serve(process: str, name: str) -> None:
+    """Run one process of the instance in the foreground (`run` starts them all)."""
+    from hub import serve as processes
+
+    platform = _platform()
+    if process == "worker":
+        processes.worker(platform, name)
+    elif process == "formgrader":
+        processes.formgrader(platform, name)
+    elif process == "steward":
+        processes.stewardship(platform)
+    else:
+        getattr(processes, process)(platform)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:  # noqa: FBT001 -- click passes flags by name
+    """Check what this instance needs, and say how to mend what is missing."""
+    from hub.doctor import examine, render
+
+    findings = examine(_platform())
+    click.echo(render(findings, as_json=as_json))
+    sys.exit(0 if all(finding.held for finding in findings) else 1)
+
+
+@cli.group()
+def user() -> None:
+    """People and their one-time invitations."""
+
+
+@user.command()
+@click.option("--role", type=click.Choice(["admin", "instructor", "funder"]), required=True)
+@click.option("--course", help="The course an instructor leads.")
+def invite(role: str, course: str | None) -> None:
+    """Print a link that lets one person become ROLE, once, within a week."""
+    from hub.prepare import invitation_link
+
+    platform = _platform()
+    if role == "instructor" and course not in {known.id for known in platform.courses}:
+        raise click.UsageError(f"--course: got {course!r}, expected one of {[c.id for c in platform.courses]}")
+    click.echo(invitation_link(platform, role, course, "reelwright"))
+
+
+@user.command(name="list")
+def list_people() -> None:
+    """Print who may sign in, and as what."""
+    for person in _platform().people.people():
+        click.echo(f"{person.name}\t{person.full_name}\t{','.join(sorted(person.roles))}")
+
+
+@cli.group()
+def course() -> None:
+    """Courses and their labs."""
+
+
+@course.command(name="list")
+def list_courses() -> None:
+    """Print every course and its labs."""
+    for known in _platform().courses:
+        click.echo(f"{known.id}\t{known.title.en}\t{', '.join(lab.id for lab in known.labs)}")
+
+
+@course.command()
+@click.argument("course_id")
+def release(course_id: str) -> None:
+    """Release the labs of COURSE_ID whose source has changed."""
+    from hub import prepare
+
+    platform = _platform()
+    try:
+        chosen = platform.course(course_id)
+    except KeyError as error:
+        raise click.UsageError(
+            f"course: got {course_id!r}, expected one of {[c.id for c in platform.courses]}"
+        ) from error
+    prepare.folders(platform)
+    prepare.release_course(platform, chosen, click.echo)
+
+
+@cli.group()
+def ledger() -> None:
+    """The compute ledger."""
+
+
+@ledger.command(name="verify")
+@click.option("--json", "as_json", is_flag=True, help="Print entries, head digest and the first bad entry.")
+def verify_ledger(as_json: bool) -> None:  # noqa: FBT001
+    """Recompute the chain of the ledger; exit status 1 names the first bad entry."""
+    from hub.compute import command
+
+    sys.exit(command.verify(_platform().ledger, as_json=as_json))
+
+
+@cli.command(name="verify")
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--controller", type=FILE, help="The issuer's controller document (default: this instance's own).")
+@click.option("--status", multiple=True, metavar="URL=FILE", help="A status list to read the status from.")
+@click.option("--trust", multiple=True, metavar="ISSUER", help="An issuer to trust (default: this instance's own).")
+@click.option("--at", metavar="ISO-8601", help="The moment to verify for (default: now).")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+def verify_files(
+    files: tuple[Path, ...],
+    controller: Path | None,
+    status: tuple[str, ...],
+    trust: tuple[str, ...],
+    at: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Verify certificates (JSON, PDF, PNG) offline; exit status 0 all valid, 1 some invalid, 2 usage."""
+    from hub.verify import verify
+
+    sys.exit(verify(_platform, files, controller=controller, status=status, trust=trust, at=at, as_json=as_json))
+
+
+@cli.command()
+@click.option("--fast", is_flag=True, help="A small instance, in seconds.")
+def demo(fast: bool) -> None:  # noqa: FBT001
+    """Fill a fresh instance with a seeded cohort, submissions, certificates and a month of ledger."""
+    from hub.demo import fill
+
+    for line in fill(_platform(), fast=fast):
+        click.echo(line)

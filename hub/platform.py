@@ -1,0 +1,122 @@
+"""Platform: the stores and values that the hub's processes work with, opened once per process from Config."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import certs.store
+import grader.store
+from hub import addresses, db
+from hub.compute.ledger import Ledger
+from hub.compute.policy import load_policy
+from hub.config import CONFIG_VARIABLE
+from hub.course import Course, load_courses
+from hub.people.store import PeopleStore
+from hub.secrets import Secrets
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from hub.config import Config
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One instance of Reelwright as a process sees it; what is not asked for is not opened."""
+
+    config: Config
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The one database."""
+        return db.open_engine(self.config.database_url)
+
+    @cached_property
+    def courses(self) -> tuple[Course, ...]:
+        """The courses of this instance, by id."""
+        return load_courses(self.config.courses_dir)
+
+    @cached_property
+    def people(self) -> PeopleStore:
+        """Who is who."""
+        return PeopleStore(self.engine)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Who used what, and who paid."""
+        policy = load_policy(self.config.policy.tariffs, self.config.policy.subsidies)
+        return Ledger(self.engine, policy, self.secrets.path("checkpoint-key.pem"))
+
+    @cached_property
+    def submissions(self) -> grader.store.Store:
+        """What was handed in, and what it was worth."""
+        return grader.store.Store(self.engine, self.config.data_dir / "blobs")
+
+    @cached_property
+    def certificates(self) -> certs.store.Store:
+        """What was certified."""
+        return certs.store.Store(self.engine)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The instance's secret files."""
+        return Secrets(self.config.data_dir / "secrets")
+
+    @cached_property
+    def addresses(self) -> addresses.Addresses:
+        """Where the running processes listen."""
+        return addresses.load(self.addresses_file)
+
+    @property
+    def addresses_file(self) -> Path:
+        """Where the addresses are kept."""
+        return self.config.data_dir / "run" / "addresses.json"
+
+    @property
+    def log(self) -> Path:
+        """What each process prints."""
+        return self.config.data_dir / "log"
+
+    @property
+    def homes(self) -> Path:
+        """Learners' homes, one folder each."""
+        return self.config.data_dir / "homes"
+
+    @property
+    def leases(self) -> Path:
+        """The local engine's records, one folder a lease."""
+        return self.config.data_dir / "run" / "leases"
+
+    @property
+    def gradebooks(self) -> Path:
+        """Course folders of nbgrader, one a course."""
+        return self.config.data_dir / "courses"
+
+    @property
+    def portal_url(self) -> str:
+        """The address people start from."""
+        return f"{self.config.server.public_url}/services/portal/"
+
+    def child_env(self) -> dict[str, str]:
+        """The environment of our own processes: the same configuration, and the programs of this Python first."""
+        programs = Path(sys.executable).parent
+        env = {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
+        if self.config.file.is_file():
+            env[CONFIG_VARIABLE] = str(self.config.file)
+        return env
+
+    def course(self, course_id: str) -> Course:
+        """The course called ``course_id``.
+
+        Raises:
+            KeyError: there is no such course.
+        """
+        for course in self.courses:
+            if course.id == course_id:
+                return course
+        raise KeyError(course_id)

@@ -1,0 +1,131 @@
+"""What must be there before the processes start, made where it is missing; each step says itself in a line."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub import addresses, models
+from hub.migrate import upgrade
+from hub.people.person import Site
+from hub.spawner import box
+from hub.spawner.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.course import Course
+    from hub.platform import Platform
+
+ROOT = Path(__file__).resolve().parent.parent
+HUB_CONFIG = ROOT / "jupyterhub_config.py"
+LEAST_FREE_BYTES = 1 << 30
+INVITATION_DAYS = 7
+LAUNCH_US = 60_000_000
+"""How long a launch may take before a lease without a start is void."""
+
+
+class NotReady(Exception):  # noqa: N818 -- it names the state
+    """Something the start needs is missing; the message says what and how to get it."""
+
+
+def everything(platform: Platform, say: Callable[[str], None]) -> None:
+    """Make all that a start needs, in order.
+
+    Raises:
+        NotReady: something cannot be made here.
+    """
+    folders(platform)
+    proxy_program()
+    addresses.choose(platform.addresses_file, len(platform.courses))
+    say("database: " + upgrade(platform.config.database_url))
+    site = platform.config.site
+    platform.people.put_site(Site(site.id, site.name_zh, site.name_en))
+    if models.ensure(platform.config.models_dir):
+        say("model: made the house model")
+    for course in platform.courses:
+        release_course(platform, course, say)
+    if settled := reconcile(platform):
+        say(f"ledger: settled {settled} lease(s) left from the last run")
+    say(f"isolation of labs: {box.strength()}")
+
+
+def folders(platform: Platform) -> None:
+    """Make the data folder and refuse a disk that would fill up in mid-course.
+
+    Raises:
+        NotReady: less than 1 GiB is free.
+    """
+    data = platform.config.data_dir
+    for folder in (data, platform.log, platform.leases, platform.homes, platform.gradebooks, data / "blobs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(data).free
+    if free < LEAST_FREE_BYTES:
+        raise NotReady(
+            f"{data}: {free >> 20} MiB free, expected at least 1024 MiB; free space or set data_dir elsewhere"
+        )
+
+
+def proxy_program() -> list[str]:
+    """The command that runs configurable-http-proxy.
+
+    Raises:
+        NotReady: it is not installed.
+    """
+    local = ROOT / "node_modules" / ".bin" / "configurable-http-proxy"
+    program = str(local) if local.is_file() else shutil.which("configurable-http-proxy")
+    if program is None:
+        raise NotReady("configurable-http-proxy is not installed; run `make setup` (or npm install) first")
+    return [program]
+
+
+def release_course(platform: Platform, course: Course, say: Callable[[str], None]) -> None:
+    """Release every lab whose source has changed since it was last released."""
+    from grader.release import release_lab, source_version  # noqa: PLC0415 -- nbgrader takes a second to import
+
+    folder = platform.config.courses_dir / course.id
+    for lab in course.labs:
+        if platform.submissions.current_version(course.id, lab.id) == source_version(folder, lab.id):
+            continue
+        version = release_lab(folder, platform.gradebooks / course.id, lab.id)
+        platform.submissions.release(version)
+        say(f"released {course.id}/{lab.id} as version {version.version[:12]}")
+
+
+def reconcile(platform: Platform) -> int:
+    """Settle every open lease whose lab is gone, by what its witness saw; returns how many were settled."""
+    settled = 0
+    for lease in platform.ledger.open_leases():
+        witness = Witness(platform.leases / str(lease.id))
+        if witness.alive():
+            continue
+        ending, started_us = witness.ending(), witness.started_us()
+        if ending is None or started_us is None:
+            if time.time_ns() // 1000 - lease.requested_us < LAUNCH_US:
+                continue  # its launch may still be under way
+            platform.ledger.void(lease.id, "never started")
+        else:
+            platform.ledger.record_started(lease.id, started_us, "local-shim")
+            platform.ledger.record_ended(lease.id, ending.at_us, "local-shim", ending.reason, ending.uncertainty_us)
+        settled += 1
+    return settled
+
+
+def announce(platform: Platform, say: Callable[[str], None]) -> None:
+    """Print the address, and the first administrator's one-time link while there is no administrator."""
+    say(f"ready: {platform.config.server.public_url}/")
+    if platform.people.people("admin"):
+        return
+    if platform.people.has_invitation("admin"):
+        say("no administrator yet; `reelwright user invite --role admin` prints a new one-time link")
+        return
+    say(f"first administrator, open this link once: {invitation_link(platform, 'admin', None, 'reelwright')}")
+
+
+def invitation_link(platform: Platform, role: str, course: str | None, created_by: str) -> str:
+    """A link that lets one person become ``role``, once, within a week."""
+    expires = time.time_ns() // 1000 + INVITATION_DAYS * 86_400_000_000
+    code = platform.people.invite(role, course, created_by, expires)
+    return f"{platform.config.server.public_url}/hub/welcome?code={code}"

@@ -1,0 +1,184 @@
+"""One function per process of the instance: opens what it needs from the platform, and serves until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import waitress
+from grader.verdict import Limits
+
+from grader.submission import LabRules, Window
+from hub import steward
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from certs.certificate import IssuerProfile
+    from hub.course import Lab
+    from hub.platform import Platform
+
+DAY_US = 86_400_000_000
+MINUTE_US = 60_000_000
+SANDBOX_PROCESSES = 64
+SANDBOX_DISK_MB = 512
+SANDBOX_OUTPUT_BYTES = 2_000_000
+POLL_SECONDS = 0.5
+
+
+def portal(platform: Platform) -> None:
+    """Serve the signed-in pages."""
+    from hub.portal.app import PortalServices, create_app  # noqa: PLC0415 -- each process loads only its own part
+    from hub.portal.session import HubSignIn  # noqa: PLC0415
+
+    services = PortalServices(platform.people, platform.ledger, platform.submissions, platform.certificates)
+    secret = platform.secrets.text
+    session = HubSignIn(
+        api_url=f"{platform.addresses.url('hub')}/hub/api", api_token=secret("portal-token"), prefix="/services/portal/"
+    )
+    app = create_app(services, session=session, courses=platform.courses, config=platform.config)
+    _serve(platform, app, "portal")
+
+
+def intake(platform: Platform) -> None:
+    """Serve the intake, where labs fetch, submit and read their results."""
+    from grader.app import create_app  # noqa: PLC0415
+    from grader.receipts import load_receipt_key  # noqa: PLC0415
+    from jupyterhub.services.auth import HubAuth  # noqa: PLC0415
+
+    hub_api = f"{platform.addresses.url('hub')}/hub/api"
+    auth = HubAuth(api_url=hub_api, api_token=platform.secrets.text("intake-token"), cache_max_age=60)
+
+    def identify(token: str) -> str | None:
+        user = auth.user_for_token(token, use_cache=True)
+        return None if user is None or user.get("kind") != "user" else str(user["name"])
+
+    app = create_app(
+        platform.submissions,
+        identify=identify,
+        window_of=lambda course, lab, learner: window_of(platform, course, lab, learner),
+        labs_of=lambda learner: labs_of(platform, learner),
+        rules_of=lambda course, lab: rules_of(platform, course, lab),
+        receipt_key=load_receipt_key(platform.secrets.path("receipt-key.pem")),
+        max_bytes=platform.config.grader.max_submission_mb << 20,
+    )
+    _serve(platform, app, "intake")
+
+
+def certs(platform: Platform) -> None:
+    """Serve the public certificate pages; this process never opens the issuer's key."""
+    from certs.app import create_app  # noqa: PLC0415
+
+    _serve(platform, create_app(platform.certificates, issuer_profile(platform)), "certs")
+
+
+def issuer(platform: Platform) -> None:
+    """Sign what was prepared, until stopped; the only process that opens the issuer's key."""
+    from certs.keys import IssuerKey  # noqa: PLC0415
+
+    from certs.issue import run_issuer  # noqa: PLC0415
+
+    key = IssuerKey.load_or_create(platform.secrets.path("issuer-key.pem"))
+    run_issuer(platform.certificates, key, issuer_profile(platform), poll_seconds=POLL_SECONDS, stop=_stop_event())
+
+
+def worker(platform: Platform, name: str) -> None:
+    """Grade submissions, one after another, until stopped."""
+    from grader.grade import grade  # noqa: PLC0415
+    from grader.gradebook import Gradebooks  # noqa: PLC0415
+    from grader.jobs import run_worker  # noqa: PLC0415
+    from grader.sandbox.box import open_sandbox  # noqa: PLC0415
+
+    sandbox = open_sandbox(platform.config.grader.sandbox)
+    run_worker(
+        platform.submissions,
+        grade=lambda job: grade(job, sandbox),
+        gradebooks=Gradebooks(platform.gradebooks),
+        rules_of=lambda course, lab: rules_of(platform, course, lab),
+        stop=_stop_event(),
+        name=f"worker-{name}",
+        poll_seconds=POLL_SECONDS,
+    )
+
+
+def stewardship(platform: Platform) -> None:
+    """Reconcile leases and award certificates, until stopped."""
+    steward.run(platform, _stop_event())
+
+
+def issuer_profile(platform: Platform) -> IssuerProfile:
+    """Who issues certificates here, and under which address."""
+    from certs.certificate import IssuerProfile, Text  # noqa: PLC0415
+
+    base = f"{platform.config.server.public_url}/certs"
+    names = platform.config.issuer
+    return IssuerProfile(id=f"{base}/issuer", name=Text(zh=names.name_zh, en=names.name_en), base_url=base)
+
+
+def window_of(platform: Platform, course_id: str, lab_id: str, learner: str) -> Window | None:
+    """When this learner may submit this lab; None when they are not in the course, KeyError-free for unknown labs."""
+    lab = _lab(platform, course_id, lab_id)
+    dates = lab and platform.people.deadline(course_id, lab_id, learner, lab.due_after_days)
+    if lab is None or not dates:
+        return None
+    opens_us, due_us = dates
+    closes_us = due_us + lab.late.grace_minutes * MINUTE_US + lab.late.last_day * DAY_US
+    return Window(opens_us=opens_us, due_us=due_us, closes_us=closes_us)
+
+
+def labs_of(platform: Platform, learner: str) -> Sequence[tuple[str, str, str, str]]:
+    """Every lab of the learner's courses: course, lab, and its title in both languages."""
+    mine = set(platform.people.courses_of(learner))
+    return [
+        (course.id, lab.id, lab.title.zh, lab.title.en)
+        for course in platform.courses
+        if course.id in mine
+        for lab in course.labs
+    ]
+
+
+def rules_of(platform: Platform, course_id: str, lab_id: str) -> LabRules:
+    """How submissions of this lab are taken, limited and counted."""
+    lab = platform.course(course_id).lab(lab_id)
+    limits = Limits(
+        wall_seconds=lab.time_limit_seconds,
+        cpu_seconds=2 * lab.time_limit_seconds,
+        memory_mb=lab.memory_mb,
+        processes=SANDBOX_PROCESSES,
+        disk_mb=SANDBOX_DISK_MB,
+        output_bytes=SANDBOX_OUTPUT_BYTES,
+    )
+    late = lab.late
+    return LabRules(lab.attempts, lab.counts, late.grace_minutes, late.percent_per_day, late.last_day, limits)
+
+
+def _lab(platform: Platform, course_id: str, lab_id: str) -> Lab | None:
+    try:
+        return platform.course(course_id).lab(lab_id)
+    except KeyError:
+        return None
+
+
+def _serve(platform: Platform, app: Callable[..., object], name: str) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    address = urlsplit(platform.addresses.url(name))
+    waitress.serve(
+        app,
+        host=address.hostname,
+        port=address.port,
+        threads=8,
+        url_scheme=urlsplit(platform.config.server.public_url).scheme,
+        max_request_body_size=(platform.config.grader.max_submission_mb + 1) << 20,
+        ident="reelwright",
+    )
+
+
+def _stop_event() -> threading.Event:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    return stop

@@ -1,0 +1,156 @@
+"""The part of a start that is the same on every engine: options checked, lease opened before launch, times recorded.
+
+An engine mixes :class:`LeasedLab` in front of a JupyterHub spawner and says how to launch, whether the lab is alive
+and what its witness saw. Nothing here measures time: start and end come from the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from uuid import UUID, uuid4
+
+from jupyterhub.spawner import Spawner, SpawnException
+
+from hub.compute.lease import AllowanceExhausted, LeaseRequest
+from hub.spawner.options import LabOptions, OptionsRefused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hub.platform import Platform
+    from hub.spawner.witness import Ending
+
+
+class Engine(Protocol):
+    """What an engine adds to :class:`LeasedLab`."""
+
+    async def launch(self, lease_id: UUID) -> tuple[str, int, int]:
+        """Start the lab; returns host, port and the engine's start time (microseconds UTC)."""
+
+    def ending(self, lease_id: UUID) -> Ending | None:
+        """How the lab of this lease ended, or None while it runs."""
+
+    async def halt(self, lease_id: UUID, *, now: bool) -> None:
+        """End the lab and return when it is gone."""
+
+
+class LeasedLab(Spawner):
+    """A spawner whose every session is a lease in the ledger."""
+
+    platform: ClassVar[Platform]
+    source: ClassVar[str]
+    """Who says when a lab began and ended, as the ledger records it."""
+
+    lease_id: UUID | None = None
+
+    async def start(self: Any) -> tuple[str, int]:
+        """Open the lease, launch, record the engine's own start time; a failed launch voids the lease."""
+        request = await asyncio.to_thread(self._lease_request)
+        await asyncio.to_thread(self._open, request)
+        try:
+            host, port, started_us = await self.launch(request.id)
+        except BaseException as error:
+            self.platform.ledger.void(request.id, f"launch failed: {error}")
+            raise
+        self.lease_id = request.id
+        await asyncio.to_thread(self.platform.ledger.record_started, request.id, started_us, self.source)
+        return host, port
+
+    async def stop(self: Any, now: bool = False) -> None:  # noqa: FBT001, FBT002 -- JupyterHub's signature
+        """End the lab, then settle its lease with the time the engine saw."""
+        if self.lease_id is None:
+            return
+        await self.halt(self.lease_id, now=now)
+        await self.poll()
+
+    async def poll(self: Any) -> int | None:
+        """None while the lab runs; its exit status (and a settled lease) once it has ended."""
+        if self.lease_id is None:
+            return 0
+        ending = await asyncio.to_thread(self.ending, self.lease_id)
+        if ending is None:
+            return None
+        await asyncio.to_thread(
+            self.platform.ledger.record_ended,
+            self.lease_id, ending.at_us, self.source, ending.reason, ending.uncertainty_us,
+        )  # fmt: skip
+        return ending.exit_status
+
+    def get_state(self) -> dict[str, Any]:
+        """What the hub keeps over a restart: the lease, never an engine's id."""
+        state: dict[str, Any] = super().get_state()
+        if self.lease_id is not None:
+            state["lease_id"] = str(self.lease_id)
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up the lease of a lab that outlived the hub."""
+        super().load_state(state)
+        self.lease_id = UUID(state["lease_id"]) if "lease_id" in state else None
+
+    def clear_state(self) -> None:
+        """Forget the lease; the ledger has it."""
+        super().clear_state()
+        self.lease_id = None
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Say what is happening, in both languages, to the person who waits."""
+        yield {"progress": 20, "message": "已登记本次算力使用 · Your compute session is registered"}
+        await asyncio.sleep(1)
+        yield {"progress": 50, "message": "正在打开实验环境并取回作业 · Opening the lab and fetching your assignment"}
+
+    def _lease_request(self) -> LeaseRequest:
+        options = self._options()
+        name, people = self.user.name, self.platform.people
+        course = self.platform.course(options.course)
+        cohort = next((c for c in people.cohorts_of(name) if c.course == options.course), None)
+        if cohort is None and name not in people.instructors(options.course):
+            raise refusal("您不在这门课程中", "You are not in this course", options.course)
+        try:
+            lab = course.lab(options.lab)
+        except KeyError as error:
+            raise refusal("没有这个实验", "There is no such lab", options.lab) from error
+        now_us = time.time_ns() // 1000
+        self._in_window(options, lab.due_after_days, now_us, is_learner=cohort is not None)
+        profile = self.platform.config.profiles[lab.profile]
+        return LeaseRequest(
+            id=uuid4(), learner=name, course=options.course, lab=options.lab,
+            cohort=str(cohort.id) if cohort else "", site=cohort.site if cohort else self.platform.config.site.id,
+            profile=lab.profile, longest_us=profile.longest_session_minutes * 60_000_000, requested_us=now_us,
+        )  # fmt: skip
+
+    def _options(self) -> LabOptions:
+        try:
+            return LabOptions.parse(self.user_options)
+        except OptionsRefused as error:
+            raise refusal(
+                "请从课程页面启动实验",
+                "Start a lab from your course page",
+                str(error),
+                link=self.platform.portal_url,
+            ) from error
+
+    def _in_window(self, options: LabOptions, due_after_days: int, now_us: int, *, is_learner: bool) -> None:
+        if not is_learner:
+            return
+        window = self.platform.people.deadline(options.course, options.lab, self.user.name, due_after_days)
+        if window is None or now_us < window[0]:
+            raise refusal("课程尚未开始", "The course has not begun yet", options.course)
+
+    def _open(self, request: LeaseRequest) -> None:
+        ledger, course = self.platform.ledger, self.platform.course(request.course)
+        ledger.grant(request.learner, request.course, course.allowance.micro_yuan, "enrolment", request.requested_us)
+        try:
+            ledger.open(request)
+        except AllowanceExhausted as error:
+            raise refusal("算力额度不足", "Not enough compute allowance", str(error), status=409) from error
+
+
+def refusal(zh: str, en: str, detail: str, *, link: str = "", status: int = 403) -> SpawnException:
+    """A start that must not happen: the reason in both languages, with what was got and the way out."""
+    message = f"{zh} · {en} ({detail})"
+    if link:
+        message += f" → {link}"
+    return SpawnException(message, reason="refused", status_code=status)

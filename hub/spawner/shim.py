@@ -1,0 +1,90 @@
+"""The local engine's witness: starts one lab, and writes down when it began and ended, durably.
+
+Runs as ``python -I shim.py FOLDER`` with the launch (argv, environment, working folder) as JSON on standard input; it
+must import nothing but the standard library, outlive a hub restart, and never report a time it did not see.
+Records in FOLDER, each fsynced: ``started.json``, ``heartbeat`` (its modification time), ``ended.json``.
+While the shim lives it holds a lock on ``lock``: whoever can take that lock knows the shim is gone.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+HEARTBEAT_SECONDS = 5.0
+GRACE_SECONDS = 10.0
+
+
+def main() -> int:
+    """Start the lab, wait for its end, record both; the exit status is the lab's."""
+    os.umask(0o077)
+    folder = Path(sys.argv[1])
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    launch = json.load(sys.stdin)
+    with open(folder / "lab.log", "ab", buffering=0) as log:  # noqa: PTH123 -- unbuffered bytes for a child's output
+        lab = subprocess.Popen(
+            launch["argv"], env=launch["env"], cwd=launch["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    # The wall clock may be stepped while the lab runs; the length is taken from the clock that is not.
+    started_us, began = time.time_ns() // 1000, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    record(folder / "started.json", {"at_us": started_us, "pid": lab.pid, "shim_pid": os.getpid()})
+    reason = wait(lab, folder / "heartbeat")
+    length_us = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - began) // 1000
+    record(folder / "ended.json", {"at_us": started_us + length_us, "exit_status": lab.returncode, "reason": reason})
+    return lab.returncode if lab.returncode >= 0 else 128 - lab.returncode
+
+
+def wait(lab: "subprocess.Popen[bytes]", heartbeat: Path) -> str:
+    """Wait until the lab ends, asking it to when we are asked to; returns why it ended."""
+    asked: list[float] = []
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        asked.append(time.monotonic())
+        os.kill(innermost(lab.pid), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        heartbeat.touch()
+        try:
+            lab.wait(HEARTBEAT_SECONDS if not asked else 0.2)
+        except subprocess.TimeoutExpired:
+            if asked and time.monotonic() - asked[0] > GRACE_SECONDS:
+                lab.kill()
+            continue
+        return "stopped" if asked else "exited"
+
+
+def innermost(pid: int) -> int:
+    """The process to ask: inside bubblewrap the lab is its grandchild, and bubblewrap itself forwards no signal."""
+    while Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "bwrap":
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        if not children:
+            break
+        pid = int(children[0])
+    return pid
+
+
+def record(file: Path, facts: dict[str, object]) -> None:
+    """Write ``facts`` so that after a power cut the file is whole or absent."""
+    draft = file.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as stream:
+        json.dump(facts, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.rename(file)
+    directory = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

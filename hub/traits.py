@@ -1,0 +1,123 @@
+"""Turns our Config into JupyterHub's traits. Sets, never appends; decides nothing that Config does not say."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import hub.door
+from hub.platform import Platform
+from hub.spawner.local import LocalLab
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.course import Course
+
+SUPERVISOR = "supervisor"
+IDLE_CHECK_SECONDS = 60
+
+
+def configure(c: Any, config: Config) -> None:
+    """Set every trait that Reelwright decides on JupyterHub's configuration object ``c``."""
+    platform = Platform(config)
+    _hub(c, platform)
+    _proxy(c, platform)
+    _labs(c, platform)
+    c.JupyterHub.services = _services(platform)
+    c.JupyterHub.load_roles = _roles(platform.courses)
+    c.JupyterHub.load_groups = {f"formgrade-{course.id}": {"users": []} for course in platform.courses}
+    hub.door.apply(c, database_url=config.database_url, locale=config.site.locale)
+
+
+def hub_database_url(config: Config) -> str:
+    """Share our PostgreSQL database with JupyterHub's own tables; on SQLite give them a file of their own."""
+    if config.database_url.startswith("sqlite"):
+        return f"sqlite:///{config.data_dir / 'jupyterhub.sqlite'}"
+    return config.database_url
+
+
+def _hub(c: Any, platform: Platform) -> None:
+    config = platform.config
+    c.JupyterHub.bind_url = f"http://{config.server.bind}:{config.server.port}/"
+    c.JupyterHub.hub_bind_url = platform.addresses.url("hub")
+    c.JupyterHub.public_url = config.server.public_url
+    c.JupyterHub.db_url = hub_database_url(config)
+    c.JupyterHub.cookie_secret = bytes.fromhex(platform.secrets.text("hub-cookie"))
+    c.JupyterHub.default_url = "/services/portal/"
+    c.JupyterHub.cleanup_servers = False
+    c.JupyterHub.allow_named_servers = False
+    c.JupyterHub.admin_access = False
+    if config.server.domain:
+        c.JupyterHub.subdomain_host = f"https://{config.server.domain}"
+
+
+def _proxy(c: Any, platform: Platform) -> None:
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = platform.addresses.url("proxy_api")
+    c.ConfigurableHTTPProxy.auth_token = platform.secrets.text("proxy-token")
+    c.Proxy.extra_routes = {"/certs/": platform.addresses.url("certs")}
+
+
+def _labs(c: Any, platform: Platform) -> None:
+    c.JupyterHub.spawner_class = type("Lab", (LocalLab,), {"platform": platform})
+    c.Spawner.disable_user_config = True
+    c.Spawner.env_keep = []
+    c.Spawner.default_url = "/lab"
+    c.Spawner.options_from_form = "simple"
+    c.Spawner.server_token_scopes = [
+        "users:activity!user", "access:servers!server", "access:services!service=intake",
+    ]  # fmt: skip
+    c.Spawner.apply_user_options = _options_are_read_at_start
+    c.Spawner.start_timeout = 90
+    c.Spawner.http_timeout = 90
+    c.Spawner.poll_interval = 10
+
+
+def _options_are_read_at_start(_spawner: Any, _options: dict[str, Any]) -> None:
+    """Options set no attribute: the spawner parses them itself, and a refusal then reaches the person."""
+
+
+def _services(platform: Platform) -> list[dict[str, Any]]:
+    at, token = platform.addresses, platform.secrets.text
+    portal = {"name": "portal", "url": at.url("portal"), "api_token": token("portal-token")}
+    intake = {"name": "intake", "url": at.url("intake"), "api_token": token("intake-token")}
+    supervisor = {"name": SUPERVISOR, "api_token": token("supervisor-token")}
+    graders = [_formgrader(platform, index, course) for index, course in enumerate(platform.courses)]
+    services = [{**portal, "oauth_no_confirm": True}, intake, supervisor, _idle_culler(platform), *graders]
+    return [{**service, "display": False} for service in services]
+
+
+def _idle_culler(platform: Platform) -> dict[str, Any]:
+    idle = min(profile.idle_minutes for profile in platform.config.profiles.values()) * 60
+    longest = max(profile.longest_session_minutes for profile in platform.config.profiles.values()) * 60
+    command = [sys.executable, "-m", "jupyterhub_idle_culler"]
+    limits = [f"--timeout={idle}", f"--max-age={longest}", f"--cull-every={IDLE_CHECK_SECONDS}"]
+    return {"name": "idle-culler", "command": [*command, *limits]}
+
+
+def _formgrader(platform: Platform, index: int, course: Course) -> dict[str, Any]:
+    return {
+        "name": f"formgrader-{course.id}",
+        "url": platform.addresses.formgrader(index),
+        "command": [sys.executable, "-m", "hub", "serve", "formgrader", course.id],
+        "environment": platform.child_env(),
+        "cwd": str(platform.config.file.parent),
+        "oauth_no_confirm": True,
+    }
+
+
+def _roles(courses: tuple[Course, ...]) -> list[dict[str, Any]]:
+    everyone = ["self", "access:services!service=portal", "access:services!service=intake"]
+    culler = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    roles: list[dict[str, Any]] = [
+        {"name": "user", "scopes": everyone},
+        {"name": "supervisor", "scopes": ["proxy", "read:hub"], "services": [SUPERVISOR]},
+        {"name": "idle-culler", "scopes": culler, "services": ["idle-culler"]},
+    ]
+    for course in courses:
+        service = f"formgrader-{course.id}"
+        access = [f"access:services!service={service}"]
+        roles.append({"name": f"grade-{course.id}", "scopes": access, "groups": [f"formgrade-{course.id}"]})
+        reads = ["list:users", "read:users:groups", "list:services", "read:services"]
+        roles.append({"name": f"run-{service}", "scopes": reads, "services": [service]})
+    return roles
