@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import waitress
-from grader.verdict import Limits
 
 from grader.submission import LabRules, Window
+from grader.verdict import Limits
 from hub import steward
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ def issuer(platform: Platform) -> None:
 
 def worker(platform: Platform, name: str) -> None:
     """Grade submissions, one after another, until stopped."""
-    from grader.grade import grade  # noqa: PLC0415
     from grader.gradebook import Gradebooks  # noqa: PLC0415
     from grader.jobs import run_worker  # noqa: PLC0415
+
+    from grader.grade import grade  # noqa: PLC0415
     from grader.sandbox.box import open_sandbox  # noqa: PLC0415
 
     sandbox = open_sandbox(platform.config.grader.sandbox)

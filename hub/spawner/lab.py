@@ -107,11 +107,11 @@ class LeasedLab(Spawner):
         course = self.platform.course(options.course)
         cohort = next((c for c in people.cohorts_of(name) if c.course == options.course), None)
         if cohort is None and name not in people.instructors(options.course):
-            raise refusal("您不在这门课程中", "You are not in this course", options.course)
+            raise refusal(f"您不在课程 {options.course} 中", f"You are not in the course {options.course}")
         try:
             lab = course.lab(options.lab)
         except KeyError as error:
-            raise refusal("没有这个实验", "There is no such lab", options.lab) from error
+            raise refusal(f"没有实验 {options.lab}", f"There is no lab called {options.lab}") from error
         now_us = time.time_ns() // 1000
         self._in_window(options, lab.due_after_days, now_us, is_learner=cohort is not None)
         profile = self.platform.config.profiles[lab.profile]
@@ -125,11 +125,9 @@ class LeasedLab(Spawner):
         try:
             return LabOptions.parse(self.user_options)
         except OptionsRefused as error:
+            page = self.platform.portal_url
             raise refusal(
-                "请从课程页面启动实验",
-                "Start a lab from your course page",
-                str(error),
-                link=self.platform.portal_url,
+                f"请从课程页面启动实验：{page}（{error}）", f"Start a lab from your course page: {page} ({error})"
             ) from error
 
     def _in_window(self, options: LabOptions, due_after_days: int, now_us: int, *, is_learner: bool) -> None:
@@ -137,7 +135,7 @@ class LeasedLab(Spawner):
             return
         window = self.platform.people.deadline(options.course, options.lab, self.user.name, due_after_days)
         if window is None or now_us < window[0]:
-            raise refusal("课程尚未开始", "The course has not begun yet", options.course)
+            raise refusal(f"课程 {options.course} 尚未开始", f"The course {options.course} has not begun yet")
 
     def _open(self, request: LeaseRequest) -> None:
         ledger, course = self.platform.ledger, self.platform.course(request.course)
@@ -145,12 +143,9 @@ class LeasedLab(Spawner):
         try:
             ledger.open(request)
         except AllowanceExhausted as error:
-            raise refusal("算力额度不足", "Not enough compute allowance", str(error), status=409) from error
+            raise refusal(error.in_locale("zh_CN"), error.in_locale("en"), status=409) from error
 
 
-def refusal(zh: str, en: str, detail: str, *, link: str = "", status: int = 403) -> SpawnException:
-    """A start that must not happen: the reason in both languages, with what was got and the way out."""
-    message = f"{zh} · {en} ({detail})"
-    if link:
-        message += f" → {link}"
-    return SpawnException(message, reason="refused", status_code=status)
+def refusal(zh: str, en: str, *, status: int = 403) -> SpawnException:
+    """A start that must not happen: the reason, with what was got and the way out, as ``中文 · English``."""
+    return SpawnException(f"{zh} · {en}", reason="refused", status_code=status)

@@ -70,7 +70,7 @@ class LocalLab(LeasedLab):
                 break
             await asyncio.sleep(0.05)
         self.log.error("Lab of %s did not start: %s", self.user.name, witness.log_tail())
-        raise refusal("实验环境未能启动", "The lab did not start", "reelwright doctor", status=503)
+        raise refusal("实验环境未能启动，请告知管理员", "The lab did not start; tell your administrator", status=503)
 
     def _lab_env(self, home: Path, lease_id: UUID) -> dict[str, str]:
         programs = Path(sys.executable).parent
