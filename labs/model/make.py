@@ -1,6 +1,6 @@
 """Makes the plumbing model: a diffusers LTXPipeline with random weights, so small that a CPU draws a clip in a second.
 
-It is untrained on purpose: its pictures are noise. It stands where the house model will stand, so that everything around
+It is untrained on purpose: its pictures are noise. It stands where the house model will stand, so that all around
 a model (folder, digest, pipeline, film, provenance) is real. Same seed, same bytes: making it twice gives one digest.
 
     python -m labs.model.make FOLDER

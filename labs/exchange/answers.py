@@ -1,0 +1,148 @@
+"""VALUE: what the intake answers, parsed strictly; names that become paths are checked here, once.
+
+Times are integer microseconds since the epoch, UTC, by the server's clock.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from labs.language import LabError, Words
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+State = Literal["queued", "grading", "graded", "needs_review", "failed"]
+
+
+class IntakeError(LabError):
+    """The intake refused, could not be reached, or answered something else than agreed. ``status`` is 0 without one."""
+
+    def __init__(self, zh: str, en: str, *, status: int = 0, code: str = "") -> None:
+        super().__init__(zh, en)
+        self.status = status
+        self.code = code
+
+
+class _Answer(BaseModel):
+    # Extra members are let through: a newer intake may say more than an older lab understands.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Text(_Answer):
+    """The same words in both languages."""
+
+    zh: str = ""
+    en: str = ""
+
+    def __str__(self) -> str:
+        return str(Words(self.zh, self.en))
+
+
+class OpenLab(_Answer):
+    """One lab of the learner's courses and when it may be handed in."""
+
+    course: Slug
+    lab: Slug
+    version: str
+    title: Text
+    opens_us: int
+    due_us: int
+    closes_us: int
+    attempts_allowed: int
+    attempts_used: int
+
+    def is_open(self, now_us: int) -> bool:
+        """Whether it can be worked on and handed in at ``now_us``."""
+        return self.opens_us <= now_us <= self.closes_us
+
+
+class Labs(_Answer):
+    """All labs the learner may see."""
+
+    labs: tuple[OpenLab, ...]
+
+
+class Receipt(_Answer):
+    """The server's statement of what it took, and when."""
+
+    submission_id: str
+    learner: str
+    course: Slug
+    lab: Slug
+    attempt: int = Field(ge=1)
+    sha256: Sha256
+    bytes: int
+    received_us: int
+    due_us: int
+    late_us: int
+    version: str
+
+
+class SignedReceipt(_Answer):
+    """A receipt as it was signed. ``receipt`` stays exactly as received: its signature covers every member."""
+
+    receipt: dict[str, Any]
+    signature: str
+
+    def parsed(self) -> Receipt:
+        """The receipt's members, checked."""
+        return Receipt.model_validate(self.receipt)
+
+
+class Item(_Answer):
+    """One graded cell; ``score`` is None until a person has given it."""
+
+    title: str
+    score: float | None
+    max_score: float
+    reason: Text = Text()
+
+
+class Attempt(_Answer):
+    """One submission and what became of it."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    attempt: int = Field(ge=1)
+    sha256: Sha256
+    received_us: int
+    state: State
+    score: float | None = None
+    max_score: float | None = None
+    items: tuple[Item, ...] = ()
+    feedback: bool = False
+
+    @property
+    def has_result(self) -> bool:
+        """Whether at least the automatic part is graded."""
+        return self.state in ("graded", "needs_review")
+
+
+class Attempts(_Answer):
+    """All attempts at one lab."""
+
+    submissions: tuple[Attempt, ...]
+
+
+class Refusal(_Answer):
+    """Why the intake did not do it."""
+
+    code: str
+    message: Text
+    got: str = ""
+    expected: str = ""
+
+    def error(self, status: int) -> IntakeError:
+        """The same reason as an error, with what was got and expected when it says so."""
+        zh, en = self.message.zh, self.message.en
+        if self.got or self.expected:
+            zh += f"（得到：{self.got}；应为：{self.expected}）"
+            en += f" (got: {self.got}; expected: {self.expected})"
+        return IntakeError(zh, en, status=status, code=self.code)
+
+
+class Refused(_Answer):
+    """An error answer's whole body."""
+
+    error: Refusal

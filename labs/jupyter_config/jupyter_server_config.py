@@ -1,0 +1,19 @@
+"""A learner's Jupyter server: JupyterLab and what labs use, nothing else, so that it opens quickly."""
+
+c = get_config()  # noqa: F821 - traitlets gives it to configuration files
+
+c.ServerApp.jpserver_extensions = {
+    "labs.exchange.assignment_list": True,
+    "nbgrader.server_extensions.validate_assignment": True,
+    "nbgrader.server_extensions.assignment_list": False,
+    "nbgrader.server_extensions.formgrader": False,
+    "nbgrader.server_extensions.course_list": False,
+    "jupyterlab": True,
+    "jupyter_lsp": False,
+    "notebook": False,
+    "notebook_shim": False,
+}
+# Hidden files are caches and half-written files of ours; learners hand in what they can see.
+c.ContentsManager.allow_hidden = False
+# A learner may delete what is theirs for good: a trash folder would fill the home without anyone seeing it.
+c.FileContentsManager.delete_to_trash = False
