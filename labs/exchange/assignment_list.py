@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import traceback
 from typing import Any
 
 from jupyter_server.utils import url_path_join
@@ -75,8 +74,8 @@ class HttpAssignmentList(AssignmentList):
                 return {"success": True, "value": call.start()}
             except ExchangeError as error:
                 return {"success": False, "value": str(error)}
-            except Exception:  # noqa: BLE001 - see above; the log has the whole story
-                self.log.error(traceback.format_exc())
+            except Exception:
+                self.log.exception("the exchange broke")
                 words = Words(
                     "实验环境内部出错；您的文件都还在，请告诉教师",
                     "something broke inside the lab; all your files are still here, tell your instructor",

@@ -1,4 +1,4 @@
-"""Asks the intake over HTTP with the learner's own JupyterHub token; a failure is a sentence a person can act on.
+"""Asks the intake over HTTP with the learner's own JupyterHub token; a failure is a sentence a person can act on."""
 
 from __future__ import annotations
 
