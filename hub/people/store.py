@@ -1,19 +1,17 @@
-"""PeopleStore: all SQL about sites, people, roles, cohorts, seats, invitations and extensions.
+"""PeopleStore: the SQL about cohorts, rosters, seats and dates, on top of people and roles.
 
-Every write is one transaction; on SQLite it takes the write lock at once (see :mod:`hub.db`), so a seat or a one-time
-code is given to exactly one person however many ask at the same moment. One-time codes are kept as SHA-256 only.
+Every write is one transaction; on SQLite it takes the write lock at once (see :mod:`hub.db`), so a seat is given to
+exactly one person however many ask at the same moment.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-import time
 import uuid
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from hub.db import reading
 from hub.people import person as values
@@ -23,116 +21,32 @@ from hub.people.person import (
     CLASS_CODE_LENGTH,
     NAME_PATTERN,
     Cohort,
-    InvitationRefused,
     Member,
     Person,
-    Role,
     RosterReport,
     RowResult,
     SeatRefused,
-    Site,
     normal_class_code,
     number_key,
     text_problem,
 )
+from hub.people.person_store import NAME_REFUSED, PersonStore, courses_led, grant, read_person, write_person
 from hub.people.roster import RosterRow, parse_roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import date
 
-RESUME_US = 15 * 60 * 1_000_000
-"""How long a sign-up cut off between seat and password may be taken up again under the same name."""
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-def _now_us() -> int:
-    return time.time_ns() // 1000
-
-
-class PeopleStore:
+class PeopleStore(PersonStore):
     """Who there is, what they may do, and where they sit. Times are microseconds since the epoch, UTC."""
-
-    def __init__(self, engine: Engine, now_us: Callable[[], int] = _now_us) -> None:
-        self._engine = engine
-        self._now_us = now_us
-
-    # Sites
-
-    def put_site(self, site: Site) -> None:
-        """Add the site, or change its names and time zone."""
-        with self._engine.begin() as db:
-            words = {"name_zh": site.name_zh, "name_en": site.name_en, "timezone": site.timezone}
-            if not db.execute(update(tables.site).where(tables.site.c.id == site.id).values(words)).rowcount:
-                db.execute(insert(tables.site).values(id=site.id, **words))
-
-    def site(self, site_id: str) -> Site | None:
-        """Return the site, or ``None``."""
-        with reading(self._engine) as db:
-            row = db.execute(select(tables.site).where(tables.site.c.id == site_id)).one_or_none()
-        return Site(row.id, row.name_zh, row.name_en, row.timezone) if row else None
-
-    # People and roles
-
-    def put_person(self, person: Person) -> None:
-        """Add the person, or change name, site, locale and site-wide roles; roles held for one course stay."""
-        with self._engine.begin() as db:
-            _write_person(db, person, self._now_us())
-            db.execute(
-                tables.role.delete().where(
-                    tables.role.c.name == person.name,
-                    tables.role.c.course == "",
-                    tables.role.c.role.not_in(person.roles),
-                )
-            )
-            for role in person.roles:
-                _grant(db, person.name, role, "")
-
-    def person(self, name: str) -> Person | None:
-        """Return who signs in as ``name``, with roles of every kind, or ``None``."""
-        with reading(self._engine) as db:
-            return _person(db, name)
-
-    def people(self, role: Role | None = None) -> tuple[Person, ...]:
-        """Return everybody (who holds ``role``), by user name."""
-        names = select(tables.person.c.name).order_by(tables.person.c.name)
-        if role is not None:
-            names = names.where(tables.person.c.name.in_(select(tables.role.c.name).where(tables.role.c.role == role)))
-        with reading(self._engine) as db:
-            found = (_person(db, name) for name in db.scalars(names).all())
-            return tuple(person for person in found if person)
-
-    def set_locale(self, name: str, locale: str | None) -> None:
-        """Remember the language the person chose."""
-        with self._engine.begin() as db:
-            db.execute(update(tables.person).where(tables.person.c.name == name).values(locale=locale))
-
-    def instructors(self, course: str) -> tuple[str, ...]:
-        """Return the user names of the course's instructors."""
-        with reading(self._engine) as db:
-            return _instructors(db, course)
-
-    def add_instructor(self, course: str, name: str) -> None:
-        """Let ``name`` teach ``course``; a second time changes nothing.
-
-        Raises:
-            KeyError: nobody is called ``name``.
-        """
-        with self._engine.begin() as db:
-            if _person(db, name) is None:
-                raise KeyError(name)
-            _grant(db, name, "instructor", course)
-
-    def courses_led_by(self, name: str) -> tuple[str, ...]:
-        """Return the courses ``name`` teaches."""
-        with reading(self._engine) as db:
-            return _courses_led(db, name)
 
     def groups_of(self, name: str) -> frozenset[str]:
         """Return the JupyterHub groups of ``name``: nbgrader's two kinds, one per cohort, ``staff`` and ``funders``."""
         with reading(self._engine) as db:
-            person = _person(db, name)
-            led, sat = _courses_led(db, name), _cohorts_of(db, name)
+            person = read_person(db, name)
+            led, sat = courses_led(db, name), _cohorts_of(db, name)
         if person is None:
             return frozenset()
         groups = {f"formgrade-{course}" for course in led} | {f"nbgrader-{cohort.course}" for cohort in sat}
@@ -143,9 +57,7 @@ class PeopleStore:
 
     # Cohorts
 
-    def create_cohort(  # noqa: PLR0917 (a cohort is these six facts)
-        self, course: str, site: str, title: str, starts: date, ends: date, created_by: str
-    ) -> Cohort:
+    def create_cohort(self, course: str, site: str, title: str, starts: date, ends: date, created_by: str) -> Cohort:
         """Open a cohort with a class code of its own.
 
         Raises:
@@ -228,12 +140,16 @@ class PeopleStore:
             KeyError: nobody is called ``user_name`` (sign-up uses :meth:`enrol`).
         """
         with self._engine.begin() as db:
-            if _person(db, user_name) is None:
+            if read_person(db, user_name) is None:
                 raise KeyError(user_name)
             return _take_seat(db, _seat(db, code, number), user_name, self._now_us())
 
-    def enrol(self, code: str, number: str, user_name: str, locale: str | None = None) -> Member:
-        """Make a new person from the roster seat ``number``; only a sign-up cut off minutes ago may repeat its name.
+    def enrol(
+        self, code: str, number: str, user_name: str, *, locale: str | None = None, name_taken: bool = False
+    ) -> Member:
+        """Make a new person from the roster seat ``number``; ``name_taken``: the name is in use outside these tables.
+
+        The name is judged after the seat, so only somebody who holds a seat's number can learn which names exist.
 
         Raises:
             SeatRefused: as :meth:`claim_seat`, or ``name``: the user name is taken or not allowed.
@@ -241,16 +157,12 @@ class PeopleStore:
         now = self._now_us()
         with self._engine.begin() as db:
             seat = _seat(db, code, number)
-            known = _person(db, user_name) is not None
-            if seat.learner == user_name and now - (seat.claimed_us or 0) < RESUME_US:
-                return _member(seat)
             if seat.learner is not None:
                 raise _seat_taken()
-            if known or not NAME_PATTERN.match(user_name):
-                raise SeatRefused("name", *_NAME_REFUSED)
+            if name_taken or not NAME_PATTERN.match(user_name) or read_person(db, user_name) is not None:
+                raise SeatRefused("name", *NAME_REFUSED)
             site = db.scalar(select(tables.cohort.c.site).where(tables.cohort.c.id == seat.cohort_id))
-            newcomer = Person(user_name, seat.full_name, frozenset({"trainee"}), str(site), locale)
-            _write_person(db, newcomer, now)
+            write_person(db, Person(user_name, seat.full_name, frozenset(), str(site), locale), now)
             return _take_seat(db, seat, user_name, now)
 
     def free_seat(self, cohort_id: str, number: str) -> None:
@@ -258,45 +170,6 @@ class PeopleStore:
         here = (tables.member.c.cohort_id == cohort_id) & (tables.member.c.number_key == number_key(number))
         with self._engine.begin() as db:
             db.execute(update(tables.member).where(here).values(learner=None, claimed_us=None))
-
-    # Invitations
-
-    def invite(self, role: Role, course: str | None, created_by: str, expires: int) -> str:
-        """Open an invitation until ``expires`` and return its one-time code, which is shown now or never."""
-        code = secrets.token_urlsafe(18)
-        row = {"code_hash": _hash(code), "role": role, "course": course or "", "created_by": created_by}
-        with self._engine.begin() as db:
-            db.execute(insert(tables.invitation).values(**row, created_us=self._now_us(), expires_us=expires))
-        return code
-
-    def invitation_role(self, code: str) -> tuple[Role, str] | None:
-        """Return the role and course (``""``: whole site) an open one-time code stands for, or ``None``."""
-        with reading(self._engine) as db:
-            row = _open_invitation(db, code, self._now_us())
-        return (row.role, row.course) if row else None
-
-    def redeem_invitation(self, code: str, name: str, full_name: str, site: str = "main") -> Person:
-        """Make a new person with the invitation's role; the code is used up in the same moment.
-
-        Raises:
-            InvitationRefused: the code is unknown, used or expired; or the user name is taken or not allowed.
-        """
-        now = self._now_us()
-        with self._engine.begin() as db:
-            row = _open_invitation(db, code, now)
-            if row is None:
-                raise InvitationRefused("invitation", *_INVITATION_REFUSED)
-            if not NAME_PATTERN.match(name) or _person(db, name) is not None:
-                raise InvitationRefused("name", *_NAME_REFUSED)
-            if text_problem(full_name, values.MAX_FULL_NAME):
-                raise InvitationRefused("full-name", *_FULL_NAME_REFUSED)
-            _write_person(db, Person(name, full_name.strip(), frozenset({row.role}), site), now)
-            _grant(db, name, row.role, row.course)
-            used = update(tables.invitation).where(tables.invitation.c.code_hash == row.code_hash)
-            db.execute(used.values(used_by=name, used_us=now))
-            found = _person(db, name)
-        assert found is not None  # noqa: S101 (written a line above, in the same transaction)
-        return found
 
     # Dates
 
@@ -336,63 +209,9 @@ class PeopleStore:
         return ZoneInfo(site.timezone if site else DEFAULT_ZONE)
 
 
-_NAME_REFUSED = (
-    "这个用户名不能用：可能已被占用。请用 2–63 个小写字母、数字、点、短横或下划线，以字母或数字开头。",
-    "This user name cannot be had; it may be taken. Use 2–63 lower-case letters, digits, and . _ - after the first.",
-)
-_FULL_NAME_REFUSED = ("姓名不能为空，最多 100 个字符。", "The full name must not be empty; at most 100 characters.")
-_INVITATION_REFUSED = (
-    "这个链接无效：可能已经用过，或已过期。请向发给你的人再要一个。",
-    "This link does not work: it may have been used or have expired. Ask whoever sent it for a new one.",
-)
-
-
 def _seat_taken() -> SeatRefused:
     zh = "这个编号的座位已有人注册。请与班级教师核对。"
     return SeatRefused("seat-taken", zh, "The seat of this number is taken. Check it with your instructor.")
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.strip().encode()).hexdigest()
-
-
-def _open_invitation(db: Connection, code: str, now: int) -> Row[Any] | None:
-    table = tables.invitation
-    query = select(table).where(table.c.code_hash == _hash(code), table.c.used_us.is_(None), table.c.expires_us > now)
-    return db.execute(query).one_or_none()
-
-
-def _write_person(db: Connection, person: Person, now: int) -> None:
-    words = {"full_name": person.full_name, "site": person.site, "locale": person.locale}
-    if not db.execute(update(tables.person).where(tables.person.c.name == person.name).values(words)).rowcount:
-        db.execute(insert(tables.person).values(name=person.name, created_us=now, **words))
-
-
-def _grant(db: Connection, name: str, role: Role, course: str) -> None:
-    table = tables.role
-    held = select(table).where(table.c.name == name, table.c.role == role, table.c.course == course)
-    if db.execute(held).one_or_none() is None:
-        db.execute(insert(table).values(name=name, role=role, course=course))
-
-
-def _person(db: Connection, name: str) -> Person | None:
-    row = db.execute(select(tables.person).where(tables.person.c.name == name)).one_or_none()
-    if row is None:
-        return None
-    roles = frozenset(db.scalars(select(tables.role.c.role).where(tables.role.c.name == name)))
-    return Person(row.name, row.full_name, roles, row.site, row.locale)
-
-
-def _instructors(db: Connection, course: str) -> tuple[str, ...]:
-    table = tables.role
-    query = select(table.c.name).where(table.c.role == "instructor", table.c.course == course).order_by(table.c.name)
-    return tuple(db.scalars(query))
-
-
-def _courses_led(db: Connection, name: str) -> tuple[str, ...]:
-    table = tables.role
-    query = select(table.c.course).where(table.c.role == "instructor", table.c.name == name, table.c.course != "")
-    return tuple(db.scalars(query.order_by(table.c.course)))
 
 
 def _cohort(row: Row[Any]) -> Cohort:
@@ -459,5 +278,5 @@ def _take_seat(db: Connection, seat: Row[Any], user_name: str, now: int) -> Memb
     taken = update(table).where(here, table.c.learner.is_(None)).values(learner=user_name, claimed_us=now)
     if not db.execute(taken).rowcount:
         raise _seat_taken()
-    _grant(db, user_name, "trainee", "")
+    grant(db, user_name, "trainee", "")
     return Member(seat.cohort_id, seat.number, seat.full_name, seat.email, user_name)
