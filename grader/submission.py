@@ -6,11 +6,11 @@ Times are integer microseconds since the epoch, UTC, by the server's clock. Poin
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from grader.verdict import Limits
 
@@ -117,7 +117,7 @@ class Item:
     max_score: float
     reason_zh: str
     reason_en: str
-    kind: Literal["auto", "hand"]
+    kind: Literal["auto", "manual"]
     grade_id: str = ""
 
 
@@ -167,20 +167,71 @@ def late_penalty(rules: LabRules, late_us: int) -> float:
 
 
 def counted(results: Iterable[LabResult], rules: LabRules) -> LabResult | None:
-    """The attempt that counts: the last graded, or the one with most points (of equals the later). None without any."""
-    by_attempt = sorted(results, key=lambda result: result.attempt)
-    if not by_attempt:
-        return None
-    if rules.counts == "last":
-        return by_attempt[-1]
-    return max(by_attempt, key=lambda result: (round(result.score, 6), result.attempt))
+    """The attempt that counts under ``rules``; None without any."""
+    return best_or_last(results, rules.counts)
 
 
-def to_hand_grade(results: Iterable[LabResult], rules: LabRules) -> LabResult | None:
+def best_or_last(results: Iterable[LabResult], counts: str) -> LabResult | None:
+    """The last graded attempt, or the one with most points (of equals the later). None without any."""
+    return _pick(results, counts, lambda result: result.score)
+
+
+def to_hand_grade(results: Iterable[LabResult], counts: str) -> LabResult | None:
     """The attempt a person should look at: what would count by its automatic points alone. None without any."""
-    by_attempt = sorted(results, key=lambda result: result.attempt)
-    if not by_attempt:
-        return None
-    if rules.counts == "last":
-        return by_attempt[-1]
-    return max(by_attempt, key=lambda r: (round(r.auto_score * (1 - r.late_percent / 100), 6), r.attempt))
+    return _pick(results, counts, lambda result: result.auto_score * (1 - result.late_percent / 100))
+
+
+def _pick(results: Iterable[LabResult], counts: str, points: Callable[[LabResult], float]) -> LabResult | None:
+    if counts == "last":
+        return max(results, key=lambda result: result.attempt, default=None)
+    # Rounded, so that two sums of the same points in another order are equal.
+    return max(results, key=lambda result: (round(points(result), 6), result.attempt), default=None)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt with what became of it; ``result`` is None until it is graded."""
+
+    submission: Submission
+    result: LabResult | None
+    hand_released: bool
+    """Whether the instructor has released what was graded by hand."""
+
+
+@dataclass(frozen=True)
+class HandMark:
+    """What a person gave a cell of the attempt that the gradebook shows; ``score`` None takes a mark back.
+
+    ``received_us`` says which attempt that was: a mark read while the gradebook is moving on must not go to the next.
+    """
+
+    learner: str
+    lab: str
+    received_us: int
+    grade_id: str
+    score: float | None
+    comment: str
+
+
+@dataclass(frozen=True)
+class ToShow:
+    """What the gradebook ought to show of a learner's lab, and every verdict (by submission) that was known for it."""
+
+    submission: Submission
+    result: LabResult
+    marks: tuple[HandMark, ...]
+    known: tuple[tuple[str, int], ...]
+
+
+WAITING_ZH = "等待教师评分。"
+WAITING_EN = "Waits for a person to grade it."
+
+
+def learner_items(result: LabResult, *, hand_released: bool) -> tuple[Item, ...]:
+    """The items as the learner may see them: hand marks stay covered until the instructor releases them."""
+    if hand_released:
+        return result.items
+    return tuple(
+        replace(item, score=None, reason_zh=WAITING_ZH, reason_en=WAITING_EN) if item.kind == "manual" else item
+        for item in result.items
+    )

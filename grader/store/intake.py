@@ -1,0 +1,123 @@
+"""SQL: what was handed in. Attempt numbers are stamped in the transaction that inserts the row."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, select, update
+
+from grader.refusal import Refused
+from grader.submission import LabRules, Submission, Window, late_penalty, lateness
+from grader.tables import submission as table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+FIELDS = tuple(Submission.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Received:
+    """An upload as the server stamped it."""
+
+    course: str
+    lab: str
+    learner: str
+    sha256: str
+    bytes: int
+    received_us: int
+    version: str
+    window: Window
+    rules: LabRules
+
+
+def from_row(row: Any) -> Submission:
+    """The value of a row that holds at least the submission's own columns."""
+    return Submission(**{name: getattr(row, name) for name in FIELDS})
+
+
+def find(connection: Connection, submission_id: str) -> Submission | None:
+    """The submission of that id."""
+    row = connection.execute(select(table).where(table.c.id == submission_id)).first()
+    return None if row is None else from_row(row)
+
+
+def add(connection: Connection, received: Received) -> Submission:
+    """Insert the learner's next attempt, or find the one that has these very bytes.
+
+    Raises:
+        Refused: the attempts are used up.
+        IntegrityError: another transaction took the number first.
+    """
+    known = same_bytes(connection, received.course, received.lab, received.learner, received.sha256)
+    if known is not None:
+        return _again(connection, known)
+    used = attempts_used(connection, received.course, received.lab, received.learner)
+    if used >= received.rules.attempts:
+        raise _used_up(used, received.rules.attempts)
+    mine = _of(received.course, received.lab, received.learner)
+    last = connection.execute(select(func.max(table.c.attempt)).where(mine)).scalar_one()
+    values = _values(received, (last or 0) + 1)
+    connection.execute(insert(table).values(values))
+    return Submission(**{name: values[name] for name in FIELDS})
+
+
+def _again(connection: Connection, known: Submission) -> Submission:
+    if known.state != "failed":
+        return known
+    # It failed through us: sending the same bytes once more is how a learner asks for another try.
+    fresh = {"state": "queued", "tries": 0, "not_before_us": 0, "reason_zh": "", "reason_en": ""}
+    connection.execute(update(table).where(table.c.id == known.id).values(fresh))
+    return replace(known, state="queued", reason_zh="", reason_en="")
+
+
+def same_bytes(connection: Connection, course: str, lab: str, learner: str, sha256: str) -> Submission | None:
+    """The learner's attempt that has these very bytes."""
+    here = select(table).where(_of(course, lab, learner), table.c.sha256 == sha256)
+    row = connection.execute(here).first()
+    return None if row is None else from_row(row)
+
+
+def attempts_used(connection: Connection, course: str, lab: str, learner: str) -> int:
+    """Attempts that cost the learner something: all but those that failed through us."""
+    spent = select(func.count()).where(_of(course, lab, learner), table.c.state != "failed")
+    return int(connection.execute(spent).scalar_one())
+
+
+def _of(course: str, lab: str, learner: str) -> Any:
+    return (table.c.course == course) & (table.c.lab == lab) & (table.c.learner == learner)
+
+
+def _values(received: Received, attempt: int) -> dict[str, Any]:
+    late_us = lateness(received.window, received.received_us)
+    return {
+        "id": str(uuid.uuid4()),
+        "course": received.course,
+        "lab": received.lab,
+        "learner": received.learner,
+        "attempt": attempt,
+        "sha256": received.sha256,
+        "bytes": received.bytes,
+        "received_us": received.received_us,
+        "due_us": received.window.due_us,
+        "late_us": late_us,
+        "late_percent": late_penalty(received.rules, late_us),
+        "counts": received.rules.counts,
+        "lab_version": received.version,
+        "state": "queued",
+        "reason_zh": "",
+        "reason_en": "",
+    }
+
+
+def _used_up(used: int, allowed: int) -> Refused:
+    return Refused(
+        409,
+        "attempts_used_up",
+        zh=f"提交次数已用完（共 {allowed} 次）。",
+        en=f"All {allowed} attempts are used up.",
+        got=f"attempt {used + 1}",
+        expected=f"at most {allowed} attempts",
+    )

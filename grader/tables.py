@@ -1,0 +1,146 @@
+"""Declares the grader's tables. Their rows are read and written in :mod:`grader.store` only."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+_SHA = 64
+_NAME = 255
+
+lab_version = Table(
+    "grader_lab_version",
+    metadata,
+    Column("course", String(_NAME), primary_key=True),
+    Column("lab", String(_NAME), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("rubric_version", String(64), nullable=False),
+    Column("source_sha256", String(_SHA), nullable=False),
+    Column("release_sha256", String(_SHA), nullable=False),
+    Column("bundle_sha256", String(_SHA), nullable=False),
+    Column("details", Text, nullable=False),  # JSON: digests of the other files, read-only folders, environment
+    Column("released_us", BigInteger, nullable=False),
+    Column("withdrawn_us", BigInteger),
+)
+
+submission = Table(
+    "grader_submission",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("learner", String(_NAME), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("sha256", String(_SHA), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("late_us", BigInteger, nullable=False),
+    Column("late_percent", Float, nullable=False),
+    Column("counts", String(8), nullable=False),  # the lab's best-or-last rule when this was handed in
+    Column("lab_version", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("verdict_id", Integer),
+    Column("posted_verdict_id", Integer),  # what the gradebook has been told; differs while there is news for it
+    Column("fence", Integer, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("not_before_us", BigInteger, nullable=False, default=0),
+    Column("lease_until_us", BigInteger, nullable=False, default=0),
+    Column("worker", String(_NAME), nullable=False, default=""),
+    Column("reason_zh", Text, nullable=False, default=""),
+    Column("reason_en", Text, nullable=False, default=""),
+    UniqueConstraint("course", "lab", "learner", "attempt", name="grader_submission_attempt"),
+    UniqueConstraint("course", "lab", "learner", "sha256", name="grader_submission_once"),
+    Index("grader_submission_queue", "state", "received_us"),
+)
+
+verdict = Table(
+    "grader_verdict",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("submission_id", String(36), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("lab_version", String(64), nullable=False),
+    Column("auto_score", Float, nullable=False),
+    Column("auto_max", Float, nullable=False),
+    Column("hand_max", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("failure_zh", Text, nullable=False),
+    Column("failure_en", Text, nullable=False),
+    Column("notebook_sha256", String(_SHA), nullable=False),
+    Column("files", Text, nullable=False),  # JSON: what the cells left behind, by digest
+    Column("graded_us", BigInteger, nullable=False),
+    UniqueConstraint("submission_id", "fence", name="grader_verdict_once"),
+)
+
+cell = Table(
+    "grader_cell",
+    metadata,
+    Column("verdict_id", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("grade_id", String(_NAME), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("max_score", Float, nullable=False),
+    Column("reason_zh", Text, nullable=False),
+    Column("reason_en", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("answer_sha256", String(_SHA), nullable=False),  # of what the learner wrote there; carries hand marks on
+    Column("answered", Boolean, nullable=False),  # whether that differs from what was released
+)
+
+hand_mark = Table(
+    "grader_hand_mark",
+    metadata,
+    Column("submission_id", String(36), primary_key=True),
+    Column("grade_id", String(_NAME), primary_key=True),
+    Column("score", Float),
+    Column("comment", Text, nullable=False),
+    Column("marked_us", BigInteger, nullable=False),
+)
+
+shown = Table(
+    "grader_shown",
+    metadata,
+    Column("course", String(_NAME), primary_key=True),
+    Column("lab", String(_NAME), primary_key=True),
+    Column("learner", String(_NAME), primary_key=True),
+    Column("submission_id", String(36), nullable=False),  # the attempt that the gradebook holds
+)
+
+feedback_release = Table(
+    "grader_feedback_release",
+    metadata,
+    Column("course", String(_NAME), primary_key=True),
+    Column("lab", String(_NAME), primary_key=True),
+    Column("learner", String(_NAME), primary_key=True),
+    Column("released_us", BigInteger, nullable=False),
+    Column("released_by", String(_NAME), nullable=False),
+)
+
+regrade = Table(
+    "grader_regrade",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("submission_id", String(36), nullable=False, index=True),
+    Column("asked_by", String(_NAME), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("score_before", Float),
+    Column("score_after", Float),
+    Column("done_us", BigInteger),
+)
