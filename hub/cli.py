@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from hub.people.person import Role
     from hub.platform import Platform
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -91,7 +92,7 @@ def user() -> None:
 @user.command()
 @click.option("--role", type=click.Choice(["admin", "instructor", "funder"]), required=True)
 @click.option("--course", help="The course an instructor leads.")
-def invite(role: str, course: str | None) -> None:
+def invite(role: Role, course: str | None) -> None:
     """Print a link that lets one person become ROLE, once, within a week."""
     from hub.prepare import invitation_link
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.course import Course
+    from hub.people.person import Role
     from hub.platform import Platform
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,7 +88,7 @@ def release_course(platform: Platform, course: Course, say: Callable[[str], None
 
     folder = platform.config.courses_dir / course.id
     for lab in course.labs:
-        if platform.submissions.current_version(course.id, lab.id) == source_version(folder, lab.id):
+        if platform.submissions.current_lab_version(course.id, lab.id) == source_version(folder, lab.id):
             continue
         version = release_lab(folder, platform.gradebooks / course.id, lab.id)
         platform.submissions.release(version)
@@ -124,7 +125,7 @@ def announce(platform: Platform, say: Callable[[str], None]) -> None:
     say(f"first administrator, open this link once: {invitation_link(platform, 'admin', None, 'reelwright')}")
 
 
-def invitation_link(platform: Platform, role: str, course: str | None, created_by: str) -> str:
+def invitation_link(platform: Platform, role: Role, course: str | None, created_by: str) -> str:
     """A link that lets one person become ``role``, once, within a week."""
     expires = time.time_ns() // 1000 + INVITATION_DAYS * 86_400_000_000
     code = platform.people.invite(role, course, created_by, expires)

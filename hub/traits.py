@@ -83,7 +83,7 @@ def _services(platform: Platform) -> list[dict[str, Any]]:
     intake = {"name": "intake", "url": at.url("intake"), "api_token": token("intake-token")}
     supervisor = {"name": SUPERVISOR, "api_token": token("supervisor-token")}
     graders = [_formgrader(platform, index, course) for index, course in enumerate(platform.courses)]
-    services = [{**portal, "oauth_no_confirm": True}, intake, supervisor, _idle_culler(platform), *graders]
+    services: list[dict[str, Any]] = [{**portal, "oauth_no_confirm": True}, intake, supervisor, _idle_culler(platform), *graders]
     return [{**service, "display": False} for service in services]
 
 

@@ -49,10 +49,10 @@ def argv(walls: Walls, command: list[str]) -> list[str]:
     line = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     line += ["--hostname", "lab", "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
     line += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 -- the lab's own, empty at start
-    for path in (*SYSTEM_FOLDERS, *SYSTEM_FILES):
-        line += _system(Path(path))
-    for path in python_folders():
-        line += _read_only(path)
+    for name in (*SYSTEM_FOLDERS, *SYSTEM_FILES):
+        line += _system(Path(name))
+    for folder in python_folders():
+        line += _read_only(folder)
     if walls.models.is_dir():
         line += _read_only(walls.models)
     line += [*_parents(walls.home), "--bind", str(walls.home), str(walls.home), "--chdir", str(walls.home), "--"]
