@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from flask import Flask
+from flask import Flask, g, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.exceptions import HTTPException
+
+from hub.portal import forms, language, links, words
+from hub.portal.access import Visitor
+from hub.portal.learning import seen_by_learner
+from hub.portal.pages import admin, callback, cohorts, compute, funding, home, labs
+from hub.portal.session import SignInError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug import Response
+
     from certs.store import Store as CertificateStore
     from grader.store import Store as SubmissionStore
     from hub.compute.ledger import Ledger
@@ -17,6 +32,14 @@ if TYPE_CHECKING:
     from hub.portal.session import SignIn
 
 PREFIX = "/services/portal"
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+DEFAULT_ZONE = "Asia/Shanghai"
+MOST_UPLOAD_BYTES = 2 * 1024 * 1024  # a roster of ten thousand people is a fifth of it
+OPEN_ENDPOINTS = frozenset({"static", "callback.oauth_callback", "callback.health"})
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +52,21 @@ class PortalServices:
     certificates: CertificateStore
 
 
+@dataclass(frozen=True)
+class Portal:
+    """Everything a page may use: the stores, the courses, the settings, the site's time zone and a clock."""
+
+    services: PortalServices
+    courses: tuple[Course, ...]
+    config: Config
+    zone: ZoneInfo
+    clock: Callable[[], int]
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
 def create_app(
     services: PortalServices,
     *,
@@ -36,6 +74,136 @@ def create_app(
     courses: tuple[Course, ...],
     config: Config,
     prefix: str = PREFIX,
+    clock: Callable[[], int] = _now_us,
 ) -> Flask:
-    """Build the portal's WSGI app, answering under ``prefix``."""
-    raise NotImplementedError(services, session, courses, config, prefix)
+    """Build the portal's WSGI app, answering under ``prefix``; ``clock`` gives microseconds since the epoch."""
+    site = services.people.site(config.site.id)
+    portal = Portal(services, courses, config, ZoneInfo(site.timezone if site else DEFAULT_ZONE), clock)
+    app = Flask(__name__, static_url_path=f"{prefix}/static")
+    app.secret_key = session.key
+    app.config.update(
+        SESSION_COOKIE_NAME="reelwright-portal",
+        SESSION_COOKIE_PATH=prefix,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.server.public_url.startswith("https://"),
+        MAX_CONTENT_LENGTH=MOST_UPLOAD_BYTES,
+    )
+    app.before_request(lambda: _identify(session, services.people))
+    app.before_request(_guard_forms)
+    app.after_request(_harden)
+    app.context_processor(lambda: _frame(config, portal))
+    app.register_error_handler(HTTPException, _refuse)
+    app.register_error_handler(SignInError, _sign_in_failed)
+    language.install(app, TRANSLATIONS, config.site.locale)
+    words.install(app, portal.zone, clock)
+    app.register_blueprint(callback.pages(session), url_prefix=prefix)
+    for pages in (home, labs, compute, cohorts, funding, admin):
+        app.register_blueprint(pages.pages(portal), url_prefix=prefix)
+    return app
+
+
+def _identify(session: SignIn, people: PeopleStore) -> Response | tuple[str, int] | None:
+    g.visitor = None
+    if request.endpoint in OPEN_ENDPOINTS:
+        return None
+    name = session.name(request)
+    if name is None:
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else request.path
+        return session.begin(wanted)
+    person = people.person(name)
+    if person is None:
+        return render_template("stranger.html", name=name), 403
+    g.visitor = Visitor(person, people.courses_of(name))
+    return None
+
+
+def _guard_forms() -> None:
+    if request.endpoint not in OPEN_ENDPOINTS:
+        forms.guard()
+
+
+def _harden(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _refuse(error: HTTPException) -> tuple[str, int]:
+    code = error.code or 500
+    titles = {
+        400: _("That could not be read"),
+        403: _("This is not yours to see"),
+        404: _("There is nothing here"),
+        405: _("That cannot be done here"),
+        413: _("That file is too large"),
+    }
+    ours = isinstance(error.description, str) and error.description != type(error).description
+    reason = error.description if ours else ""
+    return render_template("refused.html", title=titles.get(code, _("Something went wrong")), reason=reason), code
+
+
+def _sign_in_failed(error: SignInError) -> tuple[str, int]:
+    return render_template("sign_in_failed.html", reason=str(error)), 503
+
+
+@dataclass(frozen=True)
+class MenuItem:
+    """One link of the main menu."""
+
+    url: str
+    label: str
+    current: bool
+
+
+def _frame(config: Config, portal: Portal) -> dict[str, object]:
+    locale = language.current(config.site.locale)
+    return {
+        "visitor": g.get("visitor"),
+        "menu": _menu(g.visitor) if g.get("visitor") else (),
+        "locale": locale,
+        "lang_tag": language.tag(locale),
+        "in_language": language.link,
+        "form_token": forms.token,
+        "profile_title": lambda profile: _profile_title(config, profile, locale),
+        "lab_title": lambda course, lab: _lab_title(course, lab, locale),
+        "certificate_url": lambda ref, form="": links.certificate(config.server.public_url, ref, form),
+        "formgrader_url": links.formgrader,
+        "formgrader_lab_url": links.formgrader_lab,
+        "once": forms.once,
+        "seen": seen_by_learner,
+        "home_url": url_for("home.home"),
+        "site_name": config.site.name_zh if locale == "zh_CN" else config.site.name_en,
+        "zone_name": language.zone_name(portal.zone, locale),
+        "now": portal.clock(),
+    }
+
+
+def _profile_title(config: Config, profile: str, locale: str) -> str:
+    known = config.profiles.get(profile)
+    if known is None:
+        return profile
+    return known.title_zh if locale == "zh_CN" else known.title_en
+
+
+def _lab_title(course: Course, lab_id: str, locale: str) -> str:
+    """The title of a lab; a lab the course no longer has keeps its id in old sessions."""
+    return next((lab.title.in_locale(locale) for lab in course.labs if lab.id == lab_id), lab_id)
+
+
+def _menu(visitor: Visitor) -> tuple[MenuItem, ...]:
+    offered = (
+        (bool(visitor.sits_in), "home.home", _("My course")),
+        (bool(visitor.sits_in), "compute.mine", _("My compute")),
+        (visitor.holds("instructor", "admin"), "cohorts.overview", _("Classes")),
+        (visitor.holds("funder", "admin"), "funding.report", _("Funding")),
+        (visitor.holds("admin"), "admin.overview", _("Administration")),
+    )
+    here = (request.blueprint or "").replace("labs", "home")
+    return tuple(
+        MenuItem(url_for(endpoint), label, current=endpoint.split(".")[0] == here)
+        for shown, endpoint, label in offered
+        if shown
+    )

@@ -1,0 +1,113 @@
+"""What an instructor may do for a class: each parses its form, does one thing, and says what was done.
+
+Every action answers the sentence to show and the problems by field; exactly one of the two is empty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask_babel import gettext as _
+from flask_babel import get_locale
+
+from hub.portal import words
+from hub.portal.access import course_called, visitor
+from hub.portal.forms import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hub.course import Course
+    from hub.people.person import Cohort
+    from hub.portal.app import Portal
+
+EVERYBODY = "*"
+Done = tuple[str, dict[str, str]]
+
+
+def create(
+    portal: Portal, typed: Mapping[str, str], courses: tuple[Course, ...]
+) -> tuple[Cohort | None, dict[str, str]]:
+    """Open a class of one of ``courses``; the class, or the problems by field."""
+    fields = Fields(typed)
+    course = fields.choice("course", frozenset(course.id for course in courses))
+    title, starts, ends = fields.text("title"), fields.day("starts"), fields.day("ends")
+    if not fields.problems and ends < starts:
+        fields.problems["ends"] = _("The last day lies before the first one.")
+    if fields.problems:
+        return None, fields.problems
+    people = portal.services.people
+    try:
+        return people.create_cohort(course, portal.config.site.id, title, starts, ends, visitor().name), {}
+    except ValueError:
+        return None, {"title": _("The name holds characters that cannot be shown on one line.")}
+
+
+def extend(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
+    """Give one learner, or the class, a later deadline for one lab."""
+    fields = Fields(typed)
+    chosen = _chosen(portal, fields, cohort)
+    lab, until = _lab(portal, fields, cohort), fields.moment_us("until", portal.zone)
+    if not fields.problems and until <= portal.clock():
+        fields.problems["until"] = _("This moment is past.")
+    if fields.problems:
+        return "", fields.problems
+    for learner in chosen:
+        portal.services.people.extension(cohort.id, lab, learner, until)
+    return _("%(lab)s may be handed in until %(until)s by %(who)s.", lab=_title(portal, cohort, lab),
+             until=words.moment(until, portal.zone), who=_who(portal, cohort, chosen)), {}  # fmt: skip
+
+
+def grant(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
+    """Give one learner, or everybody of the class, more allowance."""
+    fields = Fields(typed)
+    chosen = _chosen(portal, fields, cohort)
+    sum_uy, why = fields.micro_yuan("yuan"), fields.text("why")
+    once = fields.text("once", most=64)
+    if fields.problems:
+        return "", fields.problems
+    for learner in chosen:
+        # The form's own number makes the reason unique, so that a form sent twice grants once.
+        reason = f"{why} ({visitor().name}, {once})"
+        portal.services.ledger.grant(learner, cohort.course, sum_uy, reason, portal.clock())
+    return _("%(sum)s more for %(who)s.", sum=words.money(sum_uy), who=_who(portal, cohort, chosen)), {}
+
+
+def release(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
+    """Let one learner, or the class, see what was graded by hand in one lab."""
+    fields = Fields(typed)
+    chosen, lab = _chosen(portal, fields, cohort), _lab(portal, fields, cohort)
+    if fields.problems:
+        return "", fields.problems
+    store = portal.services.submissions
+    count = sum(store.release_feedback(cohort.course, lab, who, released_by=visitor().name) for who in chosen)
+    return _("Feedback on %(lab)s: %(count)s released.", lab=_title(portal, cohort, lab), count=count), {}
+
+
+ACTIONS: dict[str, Callable[[Portal, Mapping[str, str], Cohort], Done]] = {
+    "extend": extend,
+    "grant": grant,
+    "release": release,
+}
+
+
+def _chosen(portal: Portal, fields: Fields, cohort: Cohort) -> tuple[str, ...]:
+    """Whom the form is about: one learner of the class, or all of them."""
+    members = portal.services.people.members(cohort.id)
+    learners = tuple(member.learner for member in members if member.learner)
+    chosen = fields.choice("learner", frozenset(learners) | {EVERYBODY})
+    return learners if chosen == EVERYBODY else (chosen,)
+
+
+def _lab(portal: Portal, fields: Fields, cohort: Cohort) -> str:
+    course = course_called(portal.courses, cohort.course)
+    return fields.choice("lab", frozenset(lab.id for lab in course.labs))
+
+
+def _title(portal: Portal, cohort: Cohort, lab: str) -> str:
+    return course_called(portal.courses, cohort.course).lab(lab).title.in_locale(str(get_locale()))
+
+
+def _who(portal: Portal, cohort: Cohort, chosen: tuple[str, ...]) -> str:
+    names = {member.learner: member.full_name for member in portal.services.people.members(cohort.id)}
+    return names[chosen[0]] if len(chosen) == 1 else _("%(count)s trainees", count=len(chosen))

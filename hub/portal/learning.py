@@ -1,0 +1,203 @@
+"""VALUE: where a trainee stands in a course, composed from roster, ledger and grades for the pages to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from hub.award import holder_ref
+from hub.completion import evaluate
+from hub.compute.lease import NoPriceError
+from hub.portal import links
+
+if TYPE_CHECKING:
+    from certs.certificate import Certificate
+    from grader.submission import Attempt, LabResult
+    from hub.completion import Completion
+    from hub.compute.lease import Account, Lease, Quote
+    from hub.course import Course, Lab
+    from hub.portal.app import Portal
+
+Standing = Literal["not-started", "in-progress", "queued", "grading", "needs_review", "graded", "failed"]
+PENDING: frozenset[Standing] = frozenset({"queued", "grading"})
+ENROLMENT = "enrolment"
+"""Why the first grant was made; the spawner gives the same reason, so that it is made once."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Points a learner may see now; ``final`` is False while a part given by hand is missing or not released."""
+
+    points: float
+    most: float
+    final: bool
+
+
+@dataclass(frozen=True)
+class LabCard:
+    """One lab as its learner sees it: ``counted`` is covered where marks are not released, ``quote`` None without a tariff."""
+
+    course: Course
+    lab: Lab
+    number: int
+    standing: Standing
+    counted: LabResult | None
+    score: Score | None
+    attempts: tuple[Attempt, ...]
+    opens_us: int
+    due_us: int | None
+    quote: Quote | None
+    running: Lease | None
+    start_url: str
+
+    @property
+    def attempts_left(self) -> int:
+        """How often the lab may still be handed in; what failed through our fault does not count."""
+        return max(0, self.lab.attempts - sum(attempt.submission.state != "failed" for attempt in self.attempts))
+
+    @property
+    def pending(self) -> bool:
+        """Whether the page will change by itself: something is queued or being graded."""
+        return any(attempt.submission.state in PENDING for attempt in self.attempts)
+
+
+@dataclass(frozen=True)
+class CourseHome:
+    """A course as its learner sees it; ``open_lab`` is what runs now in any course."""
+
+    course: Course
+    cards: tuple[LabCard, ...]
+    onward: LabCard | None
+    account: Account
+    completion: Completion
+    certificates: tuple[Certificate, ...]
+    open_lab: Lease | None
+
+    @property
+    def done(self) -> int:
+        """How many labs have their final score."""
+        return sum(card.standing == "graded" for card in self.cards)
+
+
+def course_home(portal: Portal, course: Course, learner: str) -> CourseHome:
+    """Everything the trainee's home page shows of one course."""
+    ledger = portal.services.ledger
+    running = running_lease(portal, learner)
+    worked_on = [session.lease.lab for session in ledger.sessions(learner, course.id)]
+    results = portal.services.submissions.results(course.id, learner)
+    account = enrolled_account(portal, course, learner)
+    cards = tuple(_card(portal, course, lab, learner, running, set(worked_on), results) for lab in course.labs)
+    counted = tuple(card.counted for card in cards if card.counted)
+    return CourseHome(
+        course=course,
+        cards=cards,
+        onward=_onward(cards, worked_on),
+        account=account,
+        completion=evaluate(course, counted, ledger.metered(learner, course.id)),
+        certificates=certificates(portal, course, learner),
+        open_lab=running,
+    )
+
+
+def lab_card(portal: Portal, course: Course, lab: Lab, learner: str) -> LabCard:
+    """One lab of :func:`course_home`, for its own page."""
+    worked_on = {session.lease.lab for session in portal.services.ledger.sessions(learner, course.id)}
+    results = portal.services.submissions.results(course.id, learner)
+    return _card(portal, course, lab, learner, running_lease(portal, learner), worked_on, results)
+
+
+def enrolled_account(portal: Portal, course: Course, learner: str) -> Account:
+    """The learner's account, the course's allowance granted: as the first lab start would, so that it shows before it."""
+    ledger = portal.services.ledger
+    account = ledger.account(learner, course.id)
+    if account.granted_uy:
+        return account
+    ledger.grant(learner, course.id, course.allowance.micro_yuan, ENROLMENT, portal.clock())
+    return ledger.account(learner, course.id)
+
+
+def running_lease(portal: Portal, learner: str) -> Lease | None:
+    """The learner's lab that runs now, if one does: nobody has more than one server."""
+    return next((lease for lease in portal.services.ledger.open_leases() if lease.learner == learner), None)
+
+
+def certificates(portal: Portal, course: Course, learner: str) -> tuple[Certificate, ...]:
+    """The certificates the learner earned in ``course``, revoked ones included."""
+    return portal.services.certificates.for_holder(holder_ref(learner, course.id))
+
+
+def quote(portal: Portal, course: Course, lab: Lab, learner: str) -> Quote | None:
+    """What the planned minutes of ``lab`` would cost ``learner`` now."""
+    try:
+        return portal.services.ledger.quote(learner, course.id, lab.profile, lab.minutes, portal.clock())
+    except NoPriceError:
+        return None
+
+
+def standing_of(attempts: tuple[Attempt, ...], score: Score | None, *, begun: bool) -> Standing:
+    """How far a lab has come: what is being graded now says more than an older score."""
+    latest = attempts[-1].submission.state if attempts else None
+    if latest in PENDING or (latest is not None and score is None):
+        return latest
+    if score is not None:
+        return "graded" if score.final else "needs_review"
+    return "in-progress" if begun else "not-started"
+
+
+def covered(result: LabResult, *, hand_released: bool) -> LabResult:
+    """``result`` without the marks its instructor has not released yet."""
+    if hand_released or not result.hand_max:
+        return result
+    return replace(result, hand_score=0.0, awaiting_hand=True)
+
+
+def seen_by_learner(result: LabResult, *, hand_released: bool) -> Score:
+    """The score of an attempt as its learner may see it; the late deduction is in it."""
+    seen = covered(result, hand_released=hand_released)
+    return Score(seen.score, seen.auto_max if seen.awaiting_hand else seen.max_score, final=not seen.awaiting_hand)
+
+
+def _card(
+    portal: Portal,
+    course: Course,
+    lab: Lab,
+    learner: str,
+    running: Lease | None,
+    worked_on: set[str],
+    results: tuple[LabResult, ...],
+) -> LabCard:
+    attempts = portal.services.submissions.attempts(course.id, lab.id, learner)
+    counted = next((_covered(result, attempts) for result in results if result.lab == lab.id), None)
+    score = seen_by_learner(counted, hand_released=not counted.awaiting_hand) if counted else None
+    window = portal.services.people.deadline(course.id, lab.id, learner, lab.due_after_days)
+    here = running if running and (running.course, running.lab) == (course.id, lab.id) else None
+    own_origins = bool(portal.config.server.domain)
+    return LabCard(
+        course=course,
+        lab=lab,
+        number=course.labs.index(lab) + 1,
+        standing=standing_of(attempts, score, begun=lab.id in worked_on or here is not None),
+        counted=counted,
+        score=score,
+        attempts=attempts,
+        opens_us=window[0] if window else 0,
+        due_us=window[1] if window else None,
+        quote=quote(portal, course, lab, learner),
+        running=here,
+        start_url=links.reopen(learner, course, lab, own_origins=own_origins)
+        if here
+        else links.start(learner, course, lab),
+    )
+
+
+def _covered(result: LabResult, attempts: tuple[Attempt, ...]) -> LabResult:
+    released = any(a.hand_released for a in attempts if a.submission.id == result.submission_id)
+    return covered(result, hand_released=released)
+
+
+def _onward(cards: tuple[LabCard, ...], worked_on: list[str]) -> LabCard | None:
+    """The running lab, else the last one worked on that lacks its score, else the first that lacks it."""
+    running = next((card for card in cards if card.running), None)
+    unfinished = {card.lab.id: card for card in cards if card.standing != "graded"}
+    last = next((unfinished[lab] for lab in worked_on if lab in unfinished), None)
+    return running or last or next(iter(unfinished.values()), None)

@@ -1,0 +1,61 @@
+"""VALUE: a rubric as its TOML file in the course folder says it, published to trainees before they hand anything in."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hub.course import CourseError, Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Level(_Part):
+    """What a piece of work must show to get ``points`` for a criterion."""
+
+    points: float = Field(ge=0)
+    text: Text
+
+
+class Criterion(_Part):
+    """One thing a person looks at, with its levels."""
+
+    id: str
+    title: Text
+    levels: tuple[Level, ...] = Field(min_length=2)
+
+    @property
+    def most(self) -> float:
+        """The points of the best level."""
+        return max(level.points for level in self.levels)
+
+
+class Rubric(_Part):
+    """What is graded by hand, and how."""
+
+    title: Text
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+    @property
+    def most(self) -> float:
+        """The points of all criteria together."""
+        return sum(criterion.most for criterion in self.criteria)
+
+
+def load_rubric(file: Path) -> Rubric:
+    """Parse ``file``.
+
+    Raises:
+        CourseError: the file is missing or is no rubric.
+    """
+    try:
+        return Rubric.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise CourseError(f"{file}: not a rubric: {error}") from error

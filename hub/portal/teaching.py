@@ -1,0 +1,122 @@
+"""VALUE: a class on one page, composed from roster, ledger and grades for its instructors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hub.completion import evaluate
+from hub.portal.learning import standing_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from grader.submission import LabResult
+    from hub.compute.lease import Account, Metered
+    from hub.course import Course, Lab
+    from hub.people.person import Cohort, Member
+    from hub.portal.app import Portal
+    from hub.portal.learning import Standing
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One learner's lab: the counted result, or how far they are without one."""
+
+    lab: Lab
+    standing: Standing
+    result: LabResult | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One roster seat; without a sign-up it has neither cells nor compute."""
+
+    member: Member
+    cells: tuple[Cell, ...] = ()
+    metered: Metered | None = None
+    account: Account | None = None
+    score_percent: float = 0.0
+    completed: bool = False
+
+
+@dataclass(frozen=True)
+class ClassBook:
+    """A cohort with every learner's standing; ``waiting`` maps a lab to how many await hand grading."""
+
+    cohort: Cohort
+    course: Course
+    rows: tuple[Row, ...]
+
+    @property
+    def signed_up(self) -> tuple[Row, ...]:
+        """The seats that somebody took."""
+        return tuple(row for row in self.rows if row.member.learner)
+
+    @property
+    def completed(self) -> int:
+        """How many have completed the course."""
+        return sum(row.completed for row in self.rows)
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many results await hand grading, by lab; labs without any are left out."""
+        counts: dict[str, int] = defaultdict(int)
+        for row in self.rows:
+            for cell in row.cells:
+                counts[cell.lab.id] += cell.standing == "needs_review"
+        return {lab: count for lab, count in counts.items() if count}
+
+    @property
+    def lab_seconds(self) -> int:
+        """Metered lab time of the class."""
+        return sum(row.metered.lab_seconds for row in self.rows if row.metered)
+
+    @property
+    def spent_uy(self) -> int:
+        """What the class used, at list price."""
+        return sum(row.account.spent_uy for row in self.rows if row.account)
+
+    @property
+    def subsidised_uy(self) -> int:
+        """The part of it that programmes paid."""
+        return sum(row.account.subsidised_uy for row in self.rows if row.account)
+
+
+def class_book(portal: Portal, cohort: Cohort, course: Course) -> ClassBook:
+    """Everything an instructor sees of one cohort."""
+    by_learner: dict[str, dict[str, LabResult]] = defaultdict(dict)
+    for result in portal.services.submissions.class_results(course.id):
+        by_learner[result.learner][result.lab] = result
+    members = portal.services.people.members(cohort.id)
+    return ClassBook(cohort, course, tuple(_row(portal, course, member, by_learner) for member in members))
+
+
+def learners(book: ClassBook) -> Iterable[str]:
+    """The user names of those who signed up."""
+    return (row.member.learner for row in book.rows if row.member.learner)
+
+
+def _row(portal: Portal, course: Course, member: Member, by_learner: Mapping[str, dict[str, LabResult]]) -> Row:
+    if member.learner is None:
+        return Row(member)
+    results = by_learner.get(member.learner, {})
+    metered = portal.services.ledger.metered(member.learner, course.id)
+    reached = evaluate(course, tuple(results.values()), metered)
+    return Row(
+        member=member,
+        cells=tuple(_cell(portal, course, lab, member.learner, results.get(lab.id)) for lab in course.labs),
+        metered=metered,
+        account=portal.services.ledger.account(member.learner, course.id),
+        score_percent=reached.score_percent,
+        completed=reached.completed,
+    )
+
+
+def _cell(portal: Portal, course: Course, lab: Lab, learner: str, result: LabResult | None) -> Cell:
+    if result is not None:
+        return Cell(lab, "needs_review" if result.awaiting_hand else "graded", result)
+    # Only labs without a result are asked for one by one: a class that works has few of them.
+    attempts = portal.services.submissions.attempts(course.id, lab.id, learner)
+    return Cell(lab, standing_of(attempts, None, begun=False), None)
