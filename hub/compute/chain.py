@@ -31,7 +31,8 @@ def digest_of(*, previous: str, seq: int, kind: str, subject: str, recorded_us: 
         f'{previous}{{"body":{body},"kind":{canonical(kind)},"recorded_us":{recorded_us:d},'
         f'"seq":{seq:d},"subject":{canonical(subject)}}}'
     )
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    # A byte that is no UTF-8 was put there by someone else: keep it, so that it is found and not crashed on.
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Entry(NamedTuple):

@@ -23,8 +23,11 @@ SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
-MAX_INT = 2**62
-"""Times, money and their sums stay below this: both databases keep 64-bit signed integers."""
+MAX_UY = 10**15
+"""A thousand million yuan: no single amount is more, so that sums fit the databases' 64-bit integers."""
+MAX_TIME_US = 7_258_118_400 * SECOND_US
+"""The year 2200: a later time is a mistaken unit or a broken clock."""
+MAX_SESSION_US = 31 * DAY_US
 
 LeaseState = Literal["opened", "running", "ended", "void"]
 
@@ -120,8 +123,8 @@ class LeaseRequest:
     def __post_init__(self) -> None:
         for name in ("learner", "course", "lab", "cohort", "site", "profile"):
             refuse_bad_name(name, getattr(self, name), empty_ok=name in ("lab", "cohort"))
-        refuse_bad_int("longest_us", self.longest_us, least=1)
-        refuse_bad_int("requested_us", self.requested_us)
+        refuse_bad_int("longest_us", self.longest_us, least=1, most=MAX_SESSION_US)
+        refuse_bad_int("requested_us", self.requested_us, most=MAX_TIME_US)
 
     def request(self) -> LeaseRequest:
         """Only what was asked, without what became of it."""
@@ -151,8 +154,8 @@ class Grant:
     def __post_init__(self) -> None:
         for name in ("learner", "course", "why"):
             refuse_bad_name(name, getattr(self, name))
-        refuse_bad_int("micro_yuan", self.micro_yuan, least=1)
-        refuse_bad_int("at_us", self.at_us)
+        refuse_bad_int("micro_yuan", self.micro_yuan, least=1, most=MAX_UY)
+        refuse_bad_int("at_us", self.at_us, most=MAX_TIME_US)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,11 +224,11 @@ def refuse_bad_name(what: str, value: object, *, empty_ok: bool = False) -> None
         raise ValueError(f"{what}: got {value[:40]!r}, expected at most {_MAX_NAME} printable characters")
 
 
-def refuse_bad_int(what: str, value: object, *, least: int = 0) -> None:
-    """Refuse what is no whole number from ``least`` up: no float, no NaN, no boolean, nothing negative.
+def refuse_bad_int(what: str, value: object, *, least: int = 0, most: int) -> None:
+    """Refuse what is no whole number between two bounds: no float, no NaN, no boolean.
 
     Raises:
         ValueError: see above.
     """
-    if type(value) is not int or not least <= value < MAX_INT:
-        raise ValueError(f"{what}: got {value!r}, expected a whole number of at least {least}")
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{what}: got {value!r}, expected a whole number from {least} to {most}")

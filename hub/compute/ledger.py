@@ -1,69 +1,330 @@
-"""The compute ledger: opens, closes and sums leases."""
+"""The compute ledger: grants compute, opens a lease before a lab may start, settles it when it ended, and sums.
+
+Every change is one transaction of one writer: the event is chained, the books follow from it, both or neither are
+written. Two starts can therefore never both be paid from the same balance.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hub.compute import books as book
+from hub.compute import ledger_audit as audit
+from hub.compute import ledger_books as shelf
+from hub.compute import ledger_entries as chain
+from hub.compute.lease import (
+    MAX_TIME_US,
+    MINUTE_US,
+    Account,
+    AllowanceExhausted,
+    Grant,
+    Lease,
+    LeaseRequest,
+    LeaseStateError,
+    LedgerError,
+    Metered,
+    NoPriceError,
+    Quote,
+    Session,
+    UnknownLeaseError,
+    refuse_bad_int,
+    refuse_bad_name,
+)
+from hub.compute.policy import Policy
+from hub.compute.report import Report, refuse_unknown_dimensions, report
+from hub.compute.settle import START_WITHIN_US, share
+from hub.compute.subsidy import Beneficiary
+from hub.compute.tariff import hold
+from hub.db import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
     from pathlib import Path
     from uuid import UUID
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-    from hub.compute.chain import LedgerVerification
-    from hub.compute.lease import Account, Grant, Lease, LeaseRequest, Metered, Quote, Session
+    from hub.compute.books import BookedLease
+    from hub.compute.chain import Entry, LedgerVerification
+    from hub.compute.checkpoint import Checkpoint
+    from hub.compute.settle import ChargeLine
+
+
+def now_us() -> int:
+    """The wall clock in integer microseconds."""
+    return time.time_ns() // 1_000
 
 
 class Ledger:
-    """Interface first; the bodies follow in the next commit."""
+    """The one door to leases and money; safe to share between threads, and between processes on one database."""
 
-    def __init__(self, engine: Engine, policy: object, checkpoint_key: Path | None = None) -> None: ...
+    def __init__(
+        self,
+        engine: Engine,
+        policy: Policy,
+        checkpoint_key: Path | None = None,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._checkpoint_key = checkpoint_key
+        self._clock = clock
+        self._policies = {policy.digest: policy}
+
+    # ---- grants and leases -------------------------------------------------------------------------------------
 
     def grant(self, learner: str, course: str, micro_yuan: int, why: str, at_us: int) -> Grant:
-        """Idempotent per (learner, course, why); gives back the grant that stands."""
-        raise NotImplementedError
+        """Give compute once for each (learner, course, why); gives back the grant that stands, maybe an older one.
+
+        Raises:
+            ValueError: a name or the amount is none.
+        """
+        given = Grant(learner=learner, course=course, micro_yuan=micro_yuan, why=why, at_us=at_us)
+        subject = book.grant_subject(learner, course, why)
+        with self._writing() as connection:
+            if standing := shelf.find_grant(connection, subject):
+                return standing
+            self._append(connection, book.GRANT_GIVEN, subject, asdict(given))
+            shelf.keep_grant(connection, given)
+        return given
 
     def open(self, request: LeaseRequest) -> Lease:
-        """Raises AllowanceExhausted, NoPriceError."""
-        raise NotImplementedError
+        """Write the intent and hold the list price of the longest session; the same request again gives the same lease.
+
+        Raises:
+            AllowanceExhausted: what is left does not cover it.
+            NoPriceError: nothing prices the profile for that long.
+            LeaseStateError: another request has this id already.
+        """
+        with self._writing() as connection:
+            if standing := shelf.find_lease(connection, request.id):
+                if standing.lease.request() != request.request():
+                    raise LeaseStateError(f"lease {request.id}: got a different request, expected a new id for it")
+                return standing.lease
+            latest = request.requested_us + START_WITHIN_US
+            held = hold(self._policy.prices, request.profile, request.requested_us, request.longest_us, latest)
+            left = shelf.account(connection, request.learner, request.course).left_uy
+            if held > left:
+                raise AllowanceExhausted(left, held)
+            self._adopt_policy(connection)
+            body = {"request": book.request_body(request), "held_uy": held, "policy": self._policy.digest}
+            self._append(connection, book.OPENED, str(request.id), body)
+            booked = book.opened(body)
+            shelf.keep_new_lease(connection, booked)
+        return booked.lease
 
     def record_started(self, lease_id: UUID, at_us: int, source: str, uncertainty_us: int = 0) -> Lease:
-        """Idempotent."""
-        raise NotImplementedError
+        """Write when the engine says the lab started; the first record counts.
 
-    def record_ended(self, lease_id: UUID, at_us: int, source: str, reason: str, uncertainty_us: int = 0) -> Lease:
-        """Idempotent; settles."""
-        raise NotImplementedError
+        Raises:
+            UnknownLeaseError: it was never opened.
+            LeaseStateError: it was voided.
+        """
+        body = _witnessed(at_us, source, uncertainty_us)
+        with self._writing() as connection:
+            before = _lease(connection, lease_id)
+            if before.lease.state == "void":
+                raise LeaseStateError(f"lease {lease_id} was voided: got a start, expected none; open a new lease")
+            if before.lease.state != "opened":
+                return before.lease
+            self._append(connection, book.STARTED, str(lease_id), body)
+            after = book.started(before, body)
+            shelf.keep_lease(connection, after)
+        return after.lease
+
+    def record_ended(
+        self,
+        lease_id: UUID,
+        at_us: int,
+        source: str,
+        reason: str,
+        uncertainty_us: int = 0,
+        *,
+        measured_us: int | None = None,
+    ) -> Lease:
+        """Write when the engine says the lab ended, charge it, share the charge, release the hold; the first counts.
+
+        ``measured_us`` is the session's length by a clock that cannot step, from an engine that has one.
+
+        Raises:
+            UnknownLeaseError: it was never opened.
+            LeaseStateError: it was voided, or its start was not recorded.
+        """
+        refuse_bad_name("reason", reason)
+        if measured_us is not None:
+            refuse_bad_int("measured_us", measured_us, most=MAX_TIME_US)
+        body = _witnessed(at_us, source, uncertainty_us) | {"reason": reason, "measured_us": measured_us}
+        with self._writing() as connection:
+            before = _lease(connection, lease_id)
+            if before.lease.state == "ended":
+                return before.lease
+            if before.lease.state != "running":
+                raise LeaseStateError(
+                    f"lease {lease_id} is {before.lease.state}: got an end, expected its start to be recorded first"
+                )
+            entry = self._append(connection, book.ENDED, str(lease_id), body)
+            policy = self._policy_of(connection, before.policy)
+            used = shelf.used_for(connection, before.lease.learner, before.lease.site)
+            after, sums = book.ended(before, body, entry.recorded_us, policy, used)
+            shelf.keep_lease(connection, after)
+            shelf.keep_lines(connection, sums.lines)
+        return after.lease
 
     def void(self, lease_id: UUID, why: str) -> Lease:
-        """Never started; idempotent."""
-        raise NotImplementedError
+        """Release the hold of a lease whose lab never started; again is the same.
+
+        Raises:
+            UnknownLeaseError: it was never opened.
+            LeaseStateError: it has started.
+        """
+        refuse_bad_name("why", why)
+        with self._writing() as connection:
+            before = _lease(connection, lease_id)
+            if before.lease.state == "void":
+                return before.lease
+            if before.lease.state != "opened":
+                raise LeaseStateError(f"lease {lease_id} is {before.lease.state}: expected one that never started")
+            self._append(connection, book.VOIDED, str(lease_id), {"why": why})
+            after = book.voided(before)
+            shelf.keep_lease(connection, after)
+        return after.lease
+
+    # ---- what people ask ---------------------------------------------------------------------------------------
+
+    def lease(self, lease_id: UUID) -> Lease:
+        """One lease.
+
+        Raises:
+            UnknownLeaseError: it was never opened.
+        """
+        with reading(self._engine) as connection:
+            return _lease(connection, lease_id).lease
 
     def open_leases(self) -> tuple[Lease, ...]:
-        """State opened or running."""
-        raise NotImplementedError
+        """Leases that are opened or running, oldest first."""
+        with reading(self._engine) as connection:
+            return tuple(booked.lease for booked in shelf.leases_in(connection, ("opened", "running")))
 
     def account(self, learner: str, course: str) -> Account:
-        """Balance."""
-        raise NotImplementedError
+        """A learner's allowance in a course: granted, held, spent, left."""
+        with reading(self._engine) as connection:
+            return shelf.account(connection, learner, course)
 
-    def quote(self, learner: str, course: str, profile: str, minutes: int, at_us: int) -> Quote:
-        """Raises NoPriceError."""
-        raise NotImplementedError
+    def quote(self, learner: str, course: str, profile: str, minutes: int, at_us: int, *, site: str = "") -> Quote:
+        """What a session of that many minutes would cost from ``at_us`` on, as caps stand now.
+
+        Without ``site``, programmes that are for some sites only are not counted in.
+
+        Raises:
+            NoPriceError: nothing prices the profile.
+        """
+        refuse_bad_int("minutes", minutes, most=31 * 24 * 60)
+        found = self._policy.prices.price_at(profile, at_us)
+        if found is None:
+            raise NoPriceError(f"profile {profile!r} has no price on {self._policy.prices.day(at_us)}")
+        who = Beneficiary(learner, course, site, profile, "")
+        with reading(self._engine) as connection:
+            used = shelf.used_for(connection, learner, site)
+        pieces = share(who, self._policy, at_us, at_us + minutes * MINUTE_US, used)
+        total = sum(piece.stretch.total_uy for piece in pieces)
+        paid = sum(piece.subsidised_uy for piece in pieces)
+        return Quote(
+            profile=profile,
+            minutes=minutes,
+            total_uy=total,
+            subsidised_uy=paid,
+            learner_uy=total - paid,
+            tariff=found[0],
+        )
 
     def sessions(self, learner: str, course: str) -> tuple[Session, ...]:
-        """Newest first, void ones left out."""
-        raise NotImplementedError
+        """A learner's sessions in a course, newest first; leases that never ran are left out."""
+        with reading(self._engine) as connection:
+            return tuple(booked.session() for booked in shelf.leases_of(connection, learner, course))
 
     def metered(self, learner: str, course: str) -> Metered:
-        """Sums over ended sessions."""
-        raise NotImplementedError
+        """Seconds over a learner's ended sessions in a course."""
+        with reading(self._engine) as connection:
+            return shelf.metered(connection, learner, course)
 
-    def verify(self) -> LedgerVerification:
-        """The whole chain."""
-        raise NotImplementedError
+    def report(self, dimensions: tuple[str, ...], from_day: str, until_day: str) -> Report:
+        """The funder's report over days (``YYYY-MM-DD``), the last one not included.
 
-    def checkpoint(self, day: date) -> object:
-        """Sign the head, once a day."""
-        raise NotImplementedError
+        Raises:
+            LedgerError: a dimension is unknown.
+        """
+        refuse_unknown_dimensions(dimensions)
+        with reading(self._engine) as connection:
+            return report(dimensions, from_day, until_day, shelf.usage(connection, dimensions, from_day, until_day))
+
+    def lines(self, where: Mapping[str, str], from_day: str, until_day: str) -> tuple[ChargeLine, ...]:
+        """The charge lines behind a report's row (its ``drill()``)."""
+        refuse_unknown_dimensions(tuple(name for name in where if name not in {"programme", "payer"}))
+        with reading(self._engine) as connection:
+            return shelf.lines_where(connection, where, from_day, until_day)
+
+    # ---- proof -------------------------------------------------------------------------------------------------
+
+    def verify(self, *, books: bool = True, elsewhere: Iterable[Checkpoint] = ()) -> LedgerVerification:
+        """Check the whole chain, its checkpoints (with those kept ``elsewhere``) and, unless told not to, the books."""
+        return audit.verify(self._engine, self._checkpoint_key, tuple(elsewhere), with_books=books)
+
+    def checkpoint(self, day: date) -> Checkpoint:
+        """Sign where the chain ends now, under the name of ``day``; the same day again gives the same checkpoint.
+
+        Raises:
+            CheckpointError: no key is configured, or it is gone while checkpoints signed by it exist.
+        """
+        with self._writing() as connection:
+            return audit.checkpoint(connection, self._checkpoint_key, day.isoformat(), self._clock())
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Every checkpoint, oldest first: what to keep copies of elsewhere."""
+        with reading(self._engine) as connection:
+            return chain.checkpoints(connection)
+
+    def rebuild(self) -> LedgerVerification:
+        """Make the books anew from the chain, if the chain holds; the answer says whether it did."""
+        with self._writing() as connection:
+            return audit.rebuild(connection)
+
+    # ---- how a change is written -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.begin() as connection:
+            chain.lock(connection)
+            yield connection
+
+    def _append(self, connection: Connection, kind: str, subject: str, body: Mapping[str, Any]) -> Entry:
+        return chain.append(connection, kind, subject, body, self._clock())
+
+    def _adopt_policy(self, connection: Connection) -> None:
+        if chain.find(connection, book.POLICY_ADOPTED, self._policy.digest) is None:
+            self._append(connection, book.POLICY_ADOPTED, self._policy.digest, self._policy.text)
+
+    def _policy_of(self, connection: Connection, digest: str) -> Policy:
+        if digest not in self._policies:
+            adopted = chain.find(connection, book.POLICY_ADOPTED, digest)
+            if adopted is None:
+                raise LedgerError(f"got a lease under policy {digest}, expected that policy in the chain; run verify")
+            self._policies[digest] = Policy.model_validate_json(adopted.body)
+        return self._policies[digest]
+
+
+def _lease(connection: Connection, lease_id: UUID) -> BookedLease:
+    found = shelf.find_lease(connection, lease_id)
+    if found is None:
+        raise UnknownLeaseError(f"got lease {lease_id}, expected one that this ledger opened")
+    return found
+
+
+def _witnessed(at_us: int, source: str, uncertainty_us: int) -> dict[str, Any]:
+    refuse_bad_int("at_us", at_us, most=MAX_TIME_US)
+    refuse_bad_int("uncertainty_us", uncertainty_us, most=MAX_TIME_US)
+    refuse_bad_name("source", source)
+    return {"at_us": at_us, "source": source, "uncertainty_us": uncertainty_us}

@@ -132,9 +132,7 @@ class Stretch:
 def charge(
     prices: PriceList, profile: str, from_us: int, until_us: int, cuts: Iterable[int] = ()
 ) -> tuple[Stretch, ...]:
-    """What ``profile`` costs over a span, cut where tariff or day changes and at ``cuts``; an empty span has no piece."""
-    if until_us <= from_us:
-        return ()
+    """What a profile costs over a span, cut where tariff or day changes and at ``cuts``; an empty span is one piece."""
     inside = prices.edges(from_us, until_us) | {cut for cut in cuts if from_us < cut < until_us}
     moments = [from_us, *sorted(inside), until_us]
     stretches, running, rounded = [], 0, 0

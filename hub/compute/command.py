@@ -1,0 +1,119 @@
+"""What ``reelwright ledger`` does: verify, report, grant, checkpoint. Each prints and gives back the exit status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hub.compute.checkpoint import CheckpointError, parse_checkpoints
+from hub.compute.lease import LedgerError, format_yuan, micro_yuan
+from hub.compute.report import FUNDERS_DIMENSIONS
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from hub.compute.chain import LedgerVerification
+    from hub.compute.ledger import Ledger
+    from hub.compute.report import Report, ReportRow
+
+OK = 0
+BAD = 1
+
+
+def verify(ledger: Ledger, *, as_json: bool = False, checkpoints: Path | None = None) -> int:
+    """Check the ledger, with checkpoints kept in a file elsewhere if there is one; 1 when anything is bad."""
+    try:
+        elsewhere = parse_checkpoints(checkpoints.read_text(encoding="utf-8")) if checkpoints else ()
+        found = ledger.verify(elsewhere=elsewhere)
+    except (CheckpointError, OSError, UnicodeDecodeError) as error:
+        click.echo(f"cannot check: {error}", err=True)
+        return BAD
+    click.echo(json.dumps({**asdict(found), "held": found.held}) if as_json else _verification(found))
+    return OK if found.held else BAD
+
+
+def report(
+    ledger: Ledger,
+    from_day: date,
+    until_day: date,
+    *,
+    by: tuple[str, ...] = FUNDERS_DIMENSIONS,
+    output: Literal["text", "csv", "json"] = "text",
+) -> int:
+    """Print the funder's report over days, the last one not included; 1 when it cannot be made."""
+    if until_day <= from_day:
+        click.echo(f"got days from {from_day} until {until_day}, expected the second one to be later", err=True)
+        return BAD
+    try:
+        made = ledger.report(by, from_day.isoformat(), until_day.isoformat())
+    except LedgerError as error:
+        click.echo(str(error), err=True)
+        return BAD
+    if output == "json":
+        click.echo(json.dumps(made.as_json(), ensure_ascii=False))
+    else:
+        click.echo(made.as_csv() if output == "csv" else _table(made), nl=output == "text")
+    return OK
+
+
+def grant(ledger: Ledger, learner: str, course: str, yuan: str, why: str, at_us: int) -> int:
+    """Extend an allowance; 1 when the amount is none, or something else was already granted for that reason."""
+    try:
+        asked = micro_yuan(yuan)
+        standing = ledger.grant(learner, course, asked, why, at_us)
+    except ValueError as error:
+        click.echo(str(error), err=True)
+        return BAD
+    if standing.micro_yuan != asked:
+        click.echo(
+            f"{learner} was granted {format_yuan(standing.micro_yuan)} yuan for {why!r} before; expected another reason "
+            f"for another amount",
+            err=True,
+        )
+        return BAD
+    left = ledger.account(learner, course).left_uy
+    click.echo(f"{learner} has {format_yuan(left)} yuan left in {course} (grant {why!r}: {format_yuan(asked)} yuan)")
+    return OK
+
+
+def checkpoint(ledger: Ledger, day: date) -> int:
+    """Sign where the chain ends and print it as one line of JSON, to be kept elsewhere; 1 when it cannot be signed."""
+    try:
+        made = ledger.checkpoint(day)
+    except CheckpointError as error:
+        click.echo(str(error), err=True)
+        return BAD
+    click.echo(json.dumps(made.as_row()))
+    return OK
+
+
+def _verification(found: LedgerVerification) -> str:
+    lines = [f"entries: {found.entries}", f"head: {found.head}", f"checkpoints held: {found.checkpoints_held}"]
+    lines += [f"not checked: {what}" for what in found.unchecked]
+    if found.first_bad:
+        return "\n".join([*lines, f"BAD: entry {found.first_bad.seq}: {found.first_bad.reason}"])
+    return "\n".join([*lines, "every entry holds, and the books are what the entries make them"])
+
+
+def _table(made: Report) -> str:
+    lines = [_row(row, made) for row in made.rows] or ["no sessions in these days"]
+    if made.total:
+        lines.append(f"total of {made.total_covers} rows: {_sums(made.total.total_uy, made.total.subsidised_uy)}")
+    return "\n".join(lines)
+
+
+def _row(row: ReportRow, made: Report) -> str:
+    name = "  ".join([row.programme or "(no programme)", *(row.where[dimension] for dimension in made.dimensions)])
+    if row.sums is None:
+        return f"{name}  suppressed (fewer than five learners)"
+    payers = ", ".join(f"{payer} {format_yuan(paid)}" for payer, paid in row.sums.paid_uy.items())
+    counts = f"{row.sums.learners} learners, {row.sums.sessions} sessions, {row.sums.seconds} s"
+    return f"{name}  {counts}, {_sums(row.sums.total_uy, row.sums.subsidised_uy)} ({payers or 'no payer'})"
+
+
+def _sums(total_uy: int, subsidised_uy: int) -> str:
+    return f"{format_yuan(total_uy)} yuan at list price, {format_yuan(subsidised_uy)} yuan subsidised"

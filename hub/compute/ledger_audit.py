@@ -1,0 +1,89 @@
+"""Reads a whole ledger from the database to check it, signs where it ends, and makes its books anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.compute import ledger_books as shelf
+from hub.compute import ledger_entries as chain
+from hub.compute.books import Books
+from hub.compute.chain import BadEntry, LedgerVerification
+from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
+from hub.compute.verify import ChainCheck, first_difference, unsigned
+from hub.db import reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+
+def verify(
+    engine: Engine, key_file: Path | None, elsewhere: tuple[Checkpoint, ...], *, with_books: bool
+) -> LedgerVerification:
+    """Check everything as it stands at one moment; see :mod:`hub.compute.verify` for what and in which order."""
+    with reading(engine) as connection:
+        chain.stand_still(connection)
+        made = (*chain.checkpoints(connection), *elsewhere)
+        key = checking_key(key_file) if made and key_file and key_file.exists() else None
+        forged = unsigned(made, key) if key else ()
+        check = ChainCheck(
+            checkpoints=tuple(one for one in made if one not in forged), books=Books() if with_books else None
+        )
+        check.read(chain.read(connection))
+        check.end(*chain.head(connection))
+        later = check.first_bad or _forged(forged) or _books_differ(connection, check.books)
+    unchecked = () if key or not made else (f"signatures of {len(made)} checkpoint(s): no key to check them with",)
+    held = len(made) - len(forged) if key and not check.first_bad else 0
+    return LedgerVerification(
+        entries=check.entries, head=check.head, first_bad=later, checkpoints_held=held, unchecked=unchecked
+    )
+
+
+def checkpoint(connection: Connection, key_file: Path | None, day: str, signed_us: int) -> Checkpoint:
+    """Sign where the chain ends; the caller holds the lock.
+
+    Raises:
+        CheckpointError: see :meth:`hub.compute.ledger.Ledger.checkpoint`.
+    """
+    if key_file is None:
+        raise CheckpointError("checkpoints: got no key file, expected the path of one in the configuration")
+    standing = chain.checkpoints(connection)
+    for made in standing:
+        if made.day == day:
+            return made
+    if standing and not key_file.exists():
+        raise CheckpointError(
+            f"{key_file}: is gone, expected the key that signed {len(standing)} earlier checkpoint(s)"
+        )
+    key = signing_key(key_file) if key_file.exists() else make_key(key_file)
+    signed = sign(key, day, *chain.head(connection), signed_us)
+    chain.keep_checkpoint(connection, signed)
+    return signed
+
+
+def rebuild(connection: Connection) -> LedgerVerification:
+    """Put books made from the chain in the place of the stored ones, unless the chain is bad; the caller holds the lock."""
+    check = ChainCheck(books=Books())
+    check.read(chain.read(connection))
+    check.end(*chain.head(connection))
+    if check.books is not None and check.first_bad is None:
+        shelf.replace_all(connection, check.books)
+    return LedgerVerification(entries=check.entries, head=check.head, first_bad=check.first_bad)
+
+
+def _forged(forged: tuple[Checkpoint, ...]) -> BadEntry | None:
+    if not forged:
+        return None
+    return BadEntry(forged[0].entries, f"the checkpoint of {forged[0].day} is not signed by the ledger's key")
+
+
+def _books_differ(connection: Connection, books: Books | None) -> BadEntry | None:
+    if books is None:
+        return None
+    try:
+        return first_difference(shelf.shelves(connection, books), books.made_by)
+    except (ValueError, TypeError, SQLAlchemyError) as error:
+        return BadEntry(0, f"the books cannot be read: {error}")

@@ -1,0 +1,204 @@
+"""SQL of the books: keeps what :mod:`hub.compute.books` makes of an event, and reads it back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, Table, case, delete, func, insert, select, update
+
+from hub.compute.books import BookedLease, Books, grant_subject
+from hub.compute.lease import SECOND_US, Account, Grant, Lease, Metered
+from hub.compute.report import USAGE_MEASURES, Usage
+from hub.compute.settle import ChargeLine, cap_uses
+from hub.compute.subsidy import CapKey
+from hub.compute.tables import DERIVED, charge_line, grant, lease, subsidy_use
+from hub.compute.verify import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from uuid import UUID
+
+_BATCH = 5_000
+_GRANT_COLUMNS = (grant.c.learner, grant.c.course, grant.c.micro_yuan, grant.c.why, grant.c.at_us)
+
+
+def keep_grant(connection: Connection, given: Grant) -> None:
+    """Store a new grant."""
+    subject = grant_subject(given.learner, given.course, given.why)
+    connection.execute(insert(grant).values(subject=subject, **asdict(given)))
+
+
+def find_grant(connection: Connection, subject: str) -> Grant | None:
+    """The grant of this subject, None when it was never given."""
+    row = connection.execute(select(*_GRANT_COLUMNS).where(grant.c.subject == subject)).one_or_none()
+    return Grant(**row._asdict()) if row else None
+
+
+def keep_new_lease(connection: Connection, booked: BookedLease) -> None:
+    """Store a lease that was just opened."""
+    connection.execute(insert(lease).values(_lease_row(booked)))
+
+
+def keep_lease(connection: Connection, booked: BookedLease) -> None:
+    """Store what became of a lease."""
+    connection.execute(update(lease).where(lease.c.id == booked.lease.id).values(_lease_row(booked)))
+
+
+def keep_lines(connection: Connection, lines: tuple[ChargeLine, ...]) -> None:
+    """Store a settlement's lines and count them against their programmes' caps."""
+    connection.execute(insert(charge_line), [asdict(line) for line in lines])
+    for key, amount in cap_uses(lines).items():
+        where = [subsidy_use.c[name] == value for name, value in key._asdict().items()]
+        counted = update(subsidy_use).where(*where).values(used_uy=subsidy_use.c.used_uy + amount)
+        if not connection.execute(counted).rowcount:
+            connection.execute(insert(subsidy_use).values(**key._asdict(), used_uy=amount))
+
+
+def find_lease(connection: Connection, lease_id: UUID) -> BookedLease | None:
+    """The lease of this id, None when it was never opened."""
+    row = connection.execute(select(lease).where(lease.c.id == lease_id)).one_or_none()
+    return _booked(row) if row else None
+
+
+def leases_in(connection: Connection, states: Iterable[str]) -> tuple[BookedLease, ...]:
+    """Leases in these states, oldest request first."""
+    asked = select(lease).where(lease.c.state.in_(tuple(states))).order_by(lease.c.requested_us, lease.c.id)
+    return tuple(_booked(row) for row in connection.execute(asked))
+
+
+def leases_of(connection: Connection, learner: str, course: str) -> tuple[BookedLease, ...]:
+    """A learner's leases in a course that were not void, newest first."""
+    mine = (lease.c.learner == learner, lease.c.course == course, lease.c.state != "void")
+    asked = select(lease).where(*mine).order_by(lease.c.requested_us.desc(), lease.c.id)
+    return tuple(_booked(row) for row in connection.execute(asked))
+
+
+def account(connection: Connection, learner: str, course: str) -> Account:
+    """What was granted, is held, and was spent."""
+    given = select(_total(grant.c.micro_yuan)).where(grant.c.learner == learner, grant.c.course == course)
+    sums = select(
+        _total(lease.c.held_uy).label("held_uy"),
+        _total(lease.c.charge_uy).label("spent_uy"),
+        _total(lease.c.subsidised_uy).label("subsidised_uy"),
+    ).where(lease.c.learner == learner, lease.c.course == course)
+    # One statement, so that both sums are of the same moment on PostgreSQL too.
+    row = connection.execute(sums.add_columns(given.scalar_subquery().label("granted_uy"))).one()
+    return Account(
+        granted_uy=int(row.granted_uy),
+        held_uy=int(row.held_uy),
+        spent_uy=int(row.spent_uy),
+        subsidised_uy=int(row.subsidised_uy),
+    )
+
+
+def metered(connection: Connection, learner: str, course: str) -> Metered:
+    """Seconds over a learner's ended sessions in a course."""
+    measures = (lease.c.billed_us, lease.c.gpu_us, lease.c.subsidised_us, lease.c.subsidised_gpu_us)
+    asked = select(*map(_total, measures)).where(
+        lease.c.learner == learner, lease.c.course == course, lease.c.state == "ended"
+    )
+    lab, gpu, subsidised, subsidised_gpu = (int(value) // SECOND_US for value in connection.execute(asked).one())
+    return Metered(
+        lab_seconds=lab,
+        gpu_seconds=gpu,
+        subsidised_seconds=subsidised,
+        subsidised_gpu_seconds=subsidised_gpu,
+    )
+
+
+def used_for(connection: Connection, learner: str, site: str) -> dict[CapKey, int]:
+    """What programmes have paid so far that a session of this learner at this site counts against."""
+    asked = select(subsidy_use).where(
+        ((subsidy_use.c.scope == "learner") & (subsidy_use.c.who == learner))
+        | ((subsidy_use.c.scope == "site") & (subsidy_use.c.who == site))
+        | (subsidy_use.c.scope == "all")
+    )
+    return dict(_use(row) for row in connection.execute(asked))
+
+
+def usage(connection: Connection, dimensions: tuple[str, ...], from_day: str, until_day: str) -> Iterator[Usage]:
+    """Charge lines of a span of days summed by dimensions, learner, programme and payer."""
+    keys = [charge_line.c[name] for name in (*dimensions, "learner", "programme", "payer")]
+    sums = [func.sum(charge_line.c[name]) for name in USAGE_MEASURES]
+    guessed = func.sum(case((charge_line.c.estimated, charge_line.c.sessions), else_=0))
+    asked = (
+        select(*keys, *sums, guessed)
+        .where(charge_line.c.day >= from_day, charge_line.c.day < until_day)
+        .group_by(*keys)
+    )
+    wide = len(dimensions)
+    for row in connection.execute(asked):
+        yield Usage(tuple(row[:wide]), *row[wide : wide + 3], *map(int, row[wide + 3 :]))
+
+
+def lines_where(
+    connection: Connection, where: Mapping[str, str], from_day: str, until_day: str
+) -> tuple[ChargeLine, ...]:
+    """The charge lines that a report's row comes from, in the order in which they happened."""
+    asked = (
+        select(charge_line)
+        .where(charge_line.c.day >= from_day, charge_line.c.day < until_day)
+        .where(*(charge_line.c[name] == value for name, value in where.items()))
+        .order_by(charge_line.c.from_us, charge_line.c.lease, charge_line.c.segment, charge_line.c.line)
+    )
+    return tuple(ChargeLine(**row._asdict()) for row in connection.execute(asked))
+
+
+def shelves(connection: Connection, books: Books) -> tuple[Shelf, ...]:
+    """Books made from the chain beside the books that are stored, kind by kind."""
+    grants = ((row.subject, Grant(**_without(row, "subject"))) for row in _all(connection, grant))
+    leases = ((row.id, _booked(row)) for row in _all(connection, lease))
+    kept_lines = (ChargeLine(**row._asdict()) for row in _all(connection, charge_line))
+    lines = (((line.lease, line.segment, line.line), line) for line in kept_lines)
+    uses = (_use(row) for row in _all(connection, subsidy_use))
+    return (
+        Shelf("grant", books.grants, grants, str),
+        Shelf("lease", books.leases, leases, str),
+        Shelf("charge line", books.lines, lines, lambda key: str(key[0])),
+        Shelf("used cap", books.used, uses, lambda _key: ""),
+    )
+
+
+def replace_all(connection: Connection, books: Books) -> None:
+    """Put the books made from the chain in the place of the stored ones."""
+    for table in DERIVED:
+        connection.execute(delete(table))
+    rows: dict[Any, list[dict[str, Any]]] = {
+        grant: [{"subject": subject, **asdict(given)} for subject, given in books.grants.items()],
+        lease: [_lease_row(booked) for booked in books.leases.values()],
+        charge_line: [asdict(line) for line in books.lines.values()],
+        subsidy_use: [{**key._asdict(), "used_uy": used} for key, used in books.used.items()],
+    }
+    for table, values in rows.items():
+        if values:
+            connection.execute(insert(table), values)
+
+
+def _all(connection: Connection, table: Table) -> Iterator[Row[Any]]:
+    yield from connection.execute(select(table), execution_options={"yield_per": _BATCH})
+
+
+def _total(column: Any) -> Any:
+    return func.coalesce(func.sum(column), 0)
+
+
+def _use(row: Row[Any]) -> tuple[CapKey, int]:
+    return CapKey(row.programme, row.year, row.scope, row.who), row.used_uy
+
+
+def _without(row: Row[Any], name: str) -> dict[str, Any]:
+    values = row._asdict()
+    del values[name]
+    return values
+
+
+def _lease_row(booked: BookedLease) -> dict[str, Any]:
+    values = asdict(booked)
+    return {**values.pop("lease"), **values, "flags": " ".join(booked.flags)}
+
+
+def _booked(row: Row[Any]) -> BookedLease:
+    values = row._asdict()
+    of_lease = Lease(**{field.name: values.pop(field.name) for field in fields(Lease)})
+    return BookedLease(lease=of_lease, **{**values, "flags": tuple(values["flags"].split())})

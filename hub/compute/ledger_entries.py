@@ -1,0 +1,86 @@
+"""SQL of the chain: one writer at a time appends, and readers get the rows exactly as they lie in the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, LargeBinary, String, Text, cast, insert, select, text, update
+
+from hub.compute.chain import GENESIS, Entry, canonical, digest_of
+from hub.compute.checkpoint import Checkpoint
+from hub.compute.tables import chain_head, checkpoint, event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_BATCH = 5_000
+
+
+def lock(connection: Connection) -> None:
+    """Make this transaction the only writer until it ends; on SQLite, BEGIN IMMEDIATE (:mod:`hub.db`) has done it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {chain_head.name} IN EXCLUSIVE MODE"))
+
+
+def stand_still(connection: Connection) -> Connection:
+    """Make every query of a reading transaction see one moment; SQLite's transactions always do."""
+    if connection.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level="REPEATABLE READ")
+    return connection
+
+
+def head(connection: Connection) -> tuple[int, str]:
+    """How many entries there are and the digest of the last one, as recorded beside the chain."""
+    row = connection.execute(
+        select(chain_head.c.entries, chain_head.c.digest).where(chain_head.c.id == 1)
+    ).one_or_none()
+    return (row.entries, row.digest) if row else (0, GENESIS)
+
+
+def append(connection: Connection, kind: str, subject: str, body: Mapping[str, Any], recorded_us: int) -> Entry:
+    """Write the next entry and the new head; the caller holds :func:`lock`."""
+    entries, previous = head(connection)
+    seq, said = entries + 1, canonical(body)
+    digest = digest_of(previous=previous, seq=seq, kind=kind, subject=subject, recorded_us=recorded_us, body=said)
+    entry = Entry(seq, kind, subject, recorded_us, said, previous, digest)
+    connection.execute(insert(event).values(entry._asdict()))
+    if entries:
+        connection.execute(update(chain_head).where(chain_head.c.id == 1).values(entries=seq, digest=digest))
+    else:
+        connection.execute(insert(chain_head).values(id=1, entries=seq, digest=digest))
+    return entry
+
+
+def find(connection: Connection, kind: str, subject: str) -> Entry | None:
+    """The one entry of this kind and subject, None when there is none."""
+    row = connection.execute(select(event).where(event.c.subject == subject, event.c.kind == kind)).one_or_none()
+    return Entry(*row) if row else None
+
+
+def read(connection: Connection) -> Iterator[Entry]:
+    """All entries in order, whatever somebody may have put into them."""
+    columns = [_raw(column, connection) for column in event.c]
+    asked = select(*columns).order_by(event.c.seq)
+    for row in connection.execute(asked, execution_options={"yield_per": _BATCH}):
+        yield Entry(*(_as_text(value) for value in row))
+
+
+def _raw(column: Any, connection: Connection) -> Any:
+    # SQLite's driver raises on text that is no UTF-8, before we could say which row holds it: ask for the bytes.
+    if connection.dialect.name == "sqlite" and isinstance(column.type, String | Text):
+        return cast(column, LargeBinary)
+    return column
+
+
+def _as_text(value: Any) -> Any:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def checkpoints(connection: Connection) -> tuple[Checkpoint, ...]:
+    """Every checkpoint, oldest first."""
+    return tuple(Checkpoint(**row) for row in connection.execute(select(checkpoint).order_by("day")).mappings())
+
+
+def keep_checkpoint(connection: Connection, made: Checkpoint) -> None:
+    """Store a checkpoint beside the chain."""
+    connection.execute(insert(checkpoint).values(made.as_row()))

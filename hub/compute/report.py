@@ -1,0 +1,197 @@
+"""The funder's report: who used how much under which programme, and who pays it. Pure; sums what the ledger hands over.
+
+A row about fewer than five learners is suppressed: it says that it is there and nothing else. So that it cannot be had
+by subtraction, the total counts only shown rows unless what is suppressed covers five learners itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hub.compute.lease import SECOND_US, LedgerError, format_yuan
+from hub.compute.subsidy import LEARNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DIMENSIONS = ("course", "lab", "cohort", "site", "profile", "day")
+"""What a report may be broken down by, besides the programme, by which it always is."""
+FUNDERS_DIMENSIONS = ("course", "site", "profile", "day")
+FEWEST_LEARNERS = 5
+USAGE_MEASURES = ("amount_uy", "sessions", "billed_us", "gpu_us", "total_uy")
+
+
+class Usage(NamedTuple):
+    """Charge lines summed by the asked-for dimensions (``key``), learner, programme and payer."""
+
+    key: tuple[str, ...]
+    learner: str
+    programme: str
+    payer: str
+    amount_uy: int
+    sessions: int
+    billed_us: int
+    gpu_us: int
+    total_uy: int
+    estimated_sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What a row adds up to: list price, the programme's part by payer, and the learners' part."""
+
+    learners: int
+    sessions: int
+    estimated_sessions: int
+    seconds: int
+    gpu_seconds: int
+    total_uy: int
+    subsidised_uy: int
+    learner_uy: int
+    paid_uy: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """One programme in one cell; ``sums`` is None when fewer than five learners stand behind it."""
+
+    programme: str
+    where: dict[str, str]
+    sums: Sums | None
+
+    def drill(self) -> dict[str, str]:
+        """What picks the charge lines it comes from (:meth:`hub.compute.ledger.Ledger.lines`).
+
+        Raises:
+            LedgerError: the row is suppressed, and so are its lines.
+        """
+        if self.sums is None:
+            raise LedgerError(f"got a suppressed row, expected one about at least {FEWEST_LEARNERS} learners")
+        return {"programme": self.programme, **self.where}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Rows by programme and dimensions over days, the last one not included; ``total_covers`` is "all" or "shown"."""
+
+    from_day: str
+    until_day: str
+    dimensions: tuple[str, ...]
+    rows: tuple[ReportRow, ...]
+    total: Sums | None
+    total_covers: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return asdict(self)
+
+    def as_csv(self) -> str:
+        """A table with one line a row; suppressed cells say ``suppressed``. Amounts are in yuan, exact."""
+        payers = sorted({payer for row in self.rows if row.sums for payer in row.sums.paid_uy})
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["programme", *self.dimensions, *_COLUMNS, *(f"paid_by_{payer}_yuan" for payer in payers)])
+        for row in self.rows:
+            cells = [row.programme, *(row.where[name] for name in self.dimensions)]
+            table.writerow([_inert(cell) for cell in cells] + _cells(row.sums, payers))
+        return text.getvalue()
+
+
+_COLUMNS = (
+    "learners",
+    "sessions",
+    "estimated_sessions",
+    "seconds",
+    "gpu_seconds",
+    "list_price_yuan",
+    "subsidised_yuan",
+    "learner_yuan",
+)
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A row while it is being added up; times stay in microseconds until the end."""
+
+    learners: set[str] = field(default_factory=set)
+    paid_uy: dict[str, int] = field(default_factory=dict)
+    measures: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
+
+    def add(self, used: Usage) -> None:
+        self.learners.add(used.learner)
+        self.paid_uy[used.payer] = self.paid_uy.get(used.payer, 0) + used.amount_uy
+        more = (used.sessions, used.estimated_sessions, used.billed_us, used.gpu_us, used.total_uy)
+        self.measures = [have + new for have, new in zip(self.measures, more, strict=True)]
+
+    def sums(self) -> Sums:
+        sessions, estimated, billed_us, gpu_us, total = self.measures
+        payers = {payer: paid for payer, paid in sorted(self.paid_uy.items()) if payer != LEARNER}
+        return Sums(
+            learners=len(self.learners),
+            sessions=sessions,
+            estimated_sessions=estimated,
+            seconds=billed_us // SECOND_US,
+            gpu_seconds=gpu_us // SECOND_US,
+            total_uy=total,
+            subsidised_uy=sum(payers.values()),
+            learner_uy=self.paid_uy.get(LEARNER, 0),
+            paid_uy=payers,
+        )
+
+
+def report(dimensions: tuple[str, ...], from_day: str, until_day: str, usage: Iterable[Usage]) -> Report:
+    """Add usage up into rows by programme and dimensions, suppress the small ones, and total what may be totalled."""
+    refuse_unknown_dimensions(dimensions)
+    cells: dict[tuple[str, ...], _Cell] = {}
+    kept = list(usage)
+    for used in kept:
+        cells.setdefault((used.programme, *used.key), _Cell()).add(used)
+    small = {key for key, cell in cells.items() if len(cell.learners) < FEWEST_LEARNERS}
+    hidden = {learner for key in small for learner in cells[key].learners}
+    covers_all = not small or len(hidden) >= FEWEST_LEARNERS
+    total = _Cell()
+    for used in kept:
+        if covers_all or (used.programme, *used.key) not in small:
+            total.add(used)
+    rows = tuple(
+        ReportRow(
+            programme=key[0],
+            where=dict(zip(dimensions, key[1:], strict=True)),
+            sums=None if key in small else cell.sums(),
+        )
+        for key, cell in sorted(cells.items())
+    )
+    return Report(
+        from_day=from_day,
+        until_day=until_day,
+        dimensions=dimensions,
+        rows=rows,
+        total=total.sums() if len(total.learners) >= FEWEST_LEARNERS else None,
+        total_covers="all" if covers_all else "shown",
+    )
+
+
+def refuse_unknown_dimensions(dimensions: tuple[str, ...]) -> None:
+    """Refuse a breakdown that charge lines do not have.
+
+    Raises:
+        LedgerError: a dimension is unknown or named twice.
+    """
+    if len(set(dimensions)) != len(dimensions) or set(dimensions) - set(DIMENSIONS):
+        raise LedgerError(f"dimensions: got {list(dimensions)}, expected some of {list(DIMENSIONS)}, each once")
+
+
+def _cells(sums: Sums | None, payers: list[str]) -> list[str]:
+    if sums is None:
+        return ["suppressed"] * (len(_COLUMNS) + len(payers))
+    counts = (sums.learners, sums.sessions, sums.estimated_sessions, sums.seconds, sums.gpu_seconds)
+    money = (sums.total_uy, sums.subsidised_uy, sums.learner_uy, *(sums.paid_uy.get(payer, 0) for payer in payers))
+    return [*map(str, counts), *map(format_yuan, money)]
+
+
+def _inert(cell: str) -> str:
+    # A spreadsheet runs a cell that begins like a formula; names come from people.
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

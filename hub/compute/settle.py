@@ -1,0 +1,216 @@
+"""What a session comes to: a pure function of when it ran, the policy it was opened under, and what caps have left.
+
+Clocks may step and engines may lag, so the rules are:
+
+1. The length is the one measured by a clock that cannot step, where the engine has one; else end minus start; never
+   negative.
+2. What is billed is at most the longest session the lease was opened for: stopping it in time is the platform's duty.
+3. It is priced from its start, and a start that cannot be (before its request, or more than a day after) is moved to
+   the nearest moment that can. With 2 this keeps every charge within what was held.
+4. Whatever had to be put right is flagged, and a flagged line is an estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from hub.compute.lease import DAY_US, MINUTE_US, SECOND_US
+from hub.compute.subsidy import LEARNER, Beneficiary, CapKey, Part, cap_keys, split
+from hub.compute.tariff import Stretch, charge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from uuid import UUID
+
+    from hub.compute.lease import LeaseRequest
+    from hub.compute.policy import Policy
+
+START_WITHIN_US = DAY_US
+"""A start later than this after its request is not believed."""
+CLOCKS_AGREE_US = SECOND_US
+"""Two clocks that differ by more than this are not the same time."""
+FUTURE_US = MINUTE_US
+"""An end may lie this far ahead of the ledger's own clock before it is flagged."""
+OVERRUN = "overrun"
+
+
+class Run(NamedTuple):
+    """When a session ran, by its engine; ``measured_us`` is its length by a clock that cannot step, if there is one."""
+
+    started_us: int
+    ended_us: int
+    uncertainty_us: int
+    measured_us: int | None
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeLine:
+    """What one payer pays of one stretch of one session; see :data:`hub.compute.tables.charge_line`."""
+
+    lease: UUID
+    segment: int
+    line: int
+    learner: str
+    course: str
+    lab: str
+    cohort: str
+    site: str
+    profile: str
+    day: str
+    from_us: int
+    until_us: int
+    tariff: str
+    programme: str
+    payer: str
+    amount_uy: int
+    sessions: int
+    billed_us: int
+    gpu_us: int
+    total_uy: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The sums of a session and the lines they come from."""
+
+    billed_us: int
+    gpu_us: int
+    charge_uy: int
+    subsidised_uy: int
+    subsidised_us: int
+    subsidised_gpu_us: int
+    flags: tuple[str, ...]
+    lines: tuple[ChargeLine, ...]
+
+    @property
+    def estimated(self) -> bool:
+        """Whether a time in it had to be put right or was not known to the second."""
+        return estimated(self.flags)
+
+
+class Shared(NamedTuple):
+    """A stretch and how its price is shared out."""
+
+    stretch: Stretch
+    parts: tuple[Part, ...]
+
+    @property
+    def subsidised_uy(self) -> int:
+        """What programmes pay of it."""
+        return sum(part.amount_uy for part in self.parts if part.payer != LEARNER)
+
+
+def estimated(flags: tuple[str, ...]) -> bool:
+    """Whether flags make a session's sums an estimate: an overrun does not, it is simply not charged."""
+    return any(flag != OVERRUN for flag in flags)
+
+
+def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, int]) -> Settlement:
+    """What ``lease`` comes to, given that it ran as ``run`` says and programmes have paid ``used`` so far."""
+    length = run.ended_us - run.started_us if run.measured_us is None else run.measured_us
+    billed = max(0, min(length, lease.longest_us))
+    begin = min(max(run.started_us, lease.requested_us), lease.requested_us + START_WITHIN_US)
+    who = Beneficiary(lease.learner, lease.course, lease.site, lease.profile, "")
+    shared = share(who, policy, begin, begin + billed, used)
+    flags = tuple(
+        sorted({*_flags(lease, run, length), *("unpriced" for piece in shared if piece.stretch.price is None)})
+    )
+    return Settlement(
+        billed_us=billed,
+        gpu_us=sum(piece.stretch.gpu_us for piece in shared),
+        charge_uy=sum(piece.stretch.total_uy for piece in shared),
+        subsidised_uy=sum(piece.subsidised_uy for piece in shared),
+        subsidised_us=sum(_subsidised_share(piece, piece.stretch.billed_us) for piece in shared),
+        subsidised_gpu_us=sum(_subsidised_share(piece, piece.stretch.gpu_us) for piece in shared),
+        flags=flags,
+        lines=tuple(_lines(lease, shared, estimated=estimated(flags))),
+    )
+
+
+def share(
+    who: Beneficiary, policy: Policy, from_us: int, until_us: int, used: Mapping[CapKey, int]
+) -> tuple[Shared, ...]:
+    """Price a span and share each stretch of it between payers, counting caps down from stretch to stretch."""
+    counted, pieces = dict(used), list[Shared]()
+    for stretch in charge(policy.prices, who.profile, from_us, until_us, policy.subsidies.edges()):
+        there = who._replace(hardware_origin=stretch.hardware_origin)
+        year = int(stretch.day[:4])
+        parts = split(
+            stretch.total_uy, at_us=stretch.from_us, year=year, who=there, book=policy.subsidies, used=counted
+        )
+        pieces.append(Shared(stretch, parts))
+        for part in parts:
+            _count(counted, part, year, there)
+    return tuple(pieces)
+
+
+def cap_uses(lines: tuple[ChargeLine, ...]) -> dict[CapKey, int]:
+    """How much each cap key is used up by a settlement's lines."""
+    uses: dict[CapKey, int] = {}
+    for line in lines:
+        who = Beneficiary(line.learner, line.course, line.site, line.profile, "")
+        _count(uses, Part(line.programme, line.payer, line.amount_uy), int(line.day[:4]), who)
+    return uses
+
+
+def _count(uses: dict[CapKey, int], part: Part, year: int, who: Beneficiary) -> None:
+    if part.payer == LEARNER:
+        return
+    for key in cap_keys(part.programme, year, who):
+        uses[key] = uses.get(key, 0) + part.amount_uy
+
+
+def _flags(lease: LeaseRequest, run: Run, length: int) -> Iterator[str]:
+    late = run.started_us - lease.requested_us
+    steps = (
+        length < 0,
+        not -CLOCKS_AGREE_US <= late <= START_WITHIN_US,
+        abs(run.ended_us - run.started_us - length) > CLOCKS_AGREE_US,
+        run.ended_us > run.recorded_us + FUTURE_US,
+    )
+    if any(steps):
+        yield "clock"
+    if run.uncertainty_us > CLOCKS_AGREE_US:
+        yield "uncertain"
+    if length > lease.longest_us:
+        yield OVERRUN
+
+
+def _subsidised_share(piece: Shared, amount_us: int) -> int:
+    return amount_us * piece.subsidised_uy // piece.stretch.total_uy if piece.stretch.total_uy else 0
+
+
+def _lines(lease: LeaseRequest, pieces: tuple[Shared, ...], *, estimated: bool) -> Iterator[ChargeLine]:
+    begun: set[str] = set()
+    for segment, (stretch, parts) in enumerate(pieces):
+        led: set[str] = set()
+        for place, part in enumerate(parts):
+            leads = part.programme not in led
+            yield ChargeLine(
+                lease=lease.id,
+                segment=segment,
+                line=place,
+                learner=lease.learner,
+                course=lease.course,
+                lab=lease.lab,
+                cohort=lease.cohort,
+                site=lease.site,
+                profile=lease.profile,
+                day=stretch.day,
+                from_us=stretch.from_us,
+                until_us=stretch.until_us,
+                tariff=stretch.tariff,
+                programme=part.programme,
+                payer=part.payer,
+                amount_uy=part.amount_uy,
+                sessions=int(leads and part.programme not in begun),
+                billed_us=stretch.billed_us * leads,
+                gpu_us=stretch.gpu_us * leads,
+                total_uy=stretch.total_uy * leads,
+                estimated=estimated,
+            )
+            led.add(part.programme)
+            begun.add(part.programme)
