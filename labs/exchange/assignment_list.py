@@ -21,7 +21,7 @@ from nbgrader.server_extensions.assignment_list.handlers import (
     CourseListHandler,
     NbGraderVersionHandler,
 )
-from tornado import web
+from tornado.web import HTTPError, authenticated
 
 from labs.language import Words
 
@@ -86,12 +86,12 @@ class HttpAssignmentList(AssignmentList):
 class HttpActionHandler(AssignmentActionHandler):
     """Fetch, submit and fetch feedback; a refusal is answered, whichever it was."""
 
-    @web.authenticated
+    @authenticated
     def post(self, action: str) -> None:
         """Do ``action`` and answer with the new list, or with the reason why not."""
         asked = self.get_json_body() or {}
         if not all(isinstance(asked.get(key), str) for key in ("course_id", "assignment_id")):
-            raise web.HTTPError(400, "expected course_id and assignment_id")
+            raise HTTPError(400, "expected course_id and assignment_id")
         actions = {
             "fetch": self.manager.fetch_assignment,
             "submit": self.manager.submit_assignment,

@@ -1,6 +1,6 @@
 """A learner's Jupyter server: JupyterLab and what labs use, nothing else, so that it opens quickly."""
 
-c = get_config()  # noqa: F821 - traitlets gives it to configuration files
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - traitlets gives it to configuration files
 
 c.ServerApp.jpserver_extensions = {
     "labs.exchange.assignment_list": True,

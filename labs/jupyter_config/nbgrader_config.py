@@ -2,7 +2,7 @@
 
 import os
 
-c = get_config()  # noqa: F821 - traitlets gives it to configuration files
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - traitlets gives it to configuration files
 
 c.ExchangeFactory.exchange = "labs.exchange.plugin.HttpExchange"
 c.ExchangeFactory.list = "labs.exchange.plugin.HttpList"
