@@ -21,7 +21,7 @@ from certs.status import LIST_SIZE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from certs.keys import PublicKey
+    from certs.credential.controller import PublicKey
 
 # A list is closed at half full: a random free index is then found in two tries on average, and an index never tells
 # in what order certificates were asked for.
@@ -79,7 +79,12 @@ class Store:
 
     def record_signed(self, certificate_id: str, document: bytes, forms: dict[str, bytes]) -> None:
         """Keep the exact signed bytes and the printed forms (``pdf``, ``png``); a second call changes nothing."""
-        values = {"state": State.ISSUED, "document": document, "document_sha256": _sha256(document), "issued_us": now_us()}
+        values = {
+            "state": State.ISSUED,
+            "document": document,
+            "document_sha256": _sha256(document),
+            "issued_us": now_us(),
+        }
         query = update(_certificate).where(_certificate.c.id == certificate_id, _certificate.c.state == State.PENDING)
         with self._engine.begin() as connection:
             if connection.execute(query.values(values)).rowcount == 0:
@@ -170,7 +175,7 @@ class Store:
 
     def public_keys(self) -> Sequence[PublicKey]:
         """Every public key this issuer ever signed with, oldest first."""
-        from certs.keys import PublicKey  # noqa: PLC0415 - keys imports cryptography, which the pages never need
+        from certs.keys import PublicKey  # noqa: PLC0415 - imports cryptography, which the pages never need
 
         table = tables.issuer_key
         with self._reading() as connection:

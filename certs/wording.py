@@ -12,6 +12,9 @@ member names with ``@``, which the strict parser refuses."""
 PROSE_JOIN = "\n\n---\n\n"
 """Between the Chinese and the English of a long text (a thematic break in Markdown)."""
 
+# Outside these, arithmetic with zones leaves what a date can hold.
+_FIRST_YEAR, _LAST_YEAR = 1971, 9998
+
 
 def join_name(text: Text) -> str:
     """Both languages of a short text in one string."""
@@ -55,6 +58,6 @@ def microseconds(stamp: str) -> int:
         ValueError: ``stamp`` is no such time.
     """
     parsed = datetime.fromisoformat(stamp)
-    if parsed.tzinfo is None:
+    if parsed.tzinfo is None or not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
         raise ValueError(f"got {stamp!r}, expected a time with its zone, such as 2026-11-22T08:00:00Z")
     return int(parsed.timestamp()) * 1_000_000 + parsed.microsecond

@@ -1,0 +1,127 @@
+"""Verifies a file as people have it: JSON, our PDF with the credential attached, a PNG badge with it baked in.
+
+The credential inside is what counts. A printed page can be altered around it, so the page is printed again from the
+signed facts and compared: a page that says or draws anything else is not valid, and one that cannot be compared
+(printed by another version of the software) is not called valid either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from certs.certificate import Text
+from certs.forms.pdf import PdfError, ReadPdf, extract, read_pdf
+from certs.forms.png import SIGNATURE, BakedPng, PngError, read_png
+from certs.verification import Outcome, Step, Verdict, Verification
+from certs.verify import verdict_of, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from certs.credential.controller import Controller
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+
+
+class FileError(Exception):
+    """The file carries no credential we can take out; the message says what was got and what was expected."""
+
+
+def verify_file(
+    data: bytes,
+    *,
+    controllers: Sequence[Controller],
+    status_lists: Mapping[str, bytes],
+    trusted: Collection[str],
+    at_us: int,
+) -> Verification:
+    """Verify the credential in a file, and the page around it; arguments as for :func:`certs.verify.verify`."""
+    try:
+        words, credential, carrier = _open(data)
+    except (FileError, PdfError, PngError) as error:
+        said = Text(zh="文件中没有可读取的唯一证书。", en="The file does not hold exactly one readable certificate.")
+        return Verification((Step("file", Outcome.FAILED, said, str(error)),), None, Verdict.INVALID)
+    answer = verify(credential, controllers=controllers, status_lists=status_lists, trusted=trusted, at_us=at_us)
+    steps = (Step("file", Outcome.HELD, words), *answer.steps, *_page(answer, credential, carrier))
+    return replace(answer, steps=steps, verdict=_with_page(verdict_of(steps, answer.facts, at_us), steps[-1]))
+
+
+def _open(data: bytes) -> tuple[Text, bytes, BakedPng | ReadPdf | None]:
+    if len(data) > MAX_FILE_BYTES:
+        raise FileError(f"got {len(data)} bytes, expected at most {MAX_FILE_BYTES}")
+    if data.startswith(SIGNATURE):
+        baked = read_png(data)
+        return (
+            Text(zh="PNG 徽章，内含一份证书。", en="A PNG badge with one certificate in it."),
+            baked.credential,
+            baked,
+        )
+    if data.startswith(b"%PDF-"):
+        read = read_pdf(data)
+        if len(read.attachments) != 1:
+            raise FileError(f"got a PDF with {len(read.attachments)} attached files, expected the credential alone")
+        return Text(zh="PDF，附有一份证书。", en="A PDF with one certificate attached."), read.attachments[0][1], read
+    if data.lstrip()[:1] == b"{":
+        return Text(zh="JSON 证书。", en="A certificate in JSON."), data, None
+    raise FileError(f"got a file that begins with {data[:8]!r}, expected JSON, PDF or PNG")
+
+
+def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf | None) -> tuple[Step, ...]:
+    """The step that compares what is printed; none for plain JSON and for badges of other issuers."""
+    if carrier is None or answer.facts is None or answer.facts.record is None:
+        return ()
+    try:
+        from certs.forms import typeset  # noqa: PLC0415 - the typesetter is an optional extra of the verifier
+    except ImportError:
+        words = Text(
+            zh="未安装排版程序，无法比对版面。", en="The typesetter is not installed, so the page was not compared."
+        )
+        return (Step("page", Outcome.UNCHECKED, words),)
+    if carrier.software != typeset.SOFTWARE:
+        words = Text(
+            zh="由其他版本的软件印制，无法逐项比对版面；请核验所附的 JSON。",
+            en="Printed by another version of the software, so the page was not compared; verify the attached JSON instead.",
+        )
+        detail = f"got {carrier.software[:80]!r}, expected {typeset.SOFTWARE!r}"
+        return (Step("page", Outcome.UNCHECKED, words, detail),)
+    difference = (
+        _png_difference(carrier, credential) if isinstance(carrier, BakedPng) else _pdf_difference(carrier, credential)
+    )
+    if difference:
+        words = Text(
+            zh="版面与签名内容不一致，请勿相信纸面。",
+            en="What is printed is not what was signed. Do not trust the page.",
+        )
+        return (Step("page", Outcome.FAILED, words, difference),)
+    return (
+        Step("page", Outcome.HELD, Text(zh="版面与签名内容一致。", en="What is printed is exactly what was signed.")),
+    )
+
+
+def _png_difference(carrier: BakedPng, credential: bytes) -> str:
+    from certs.forms.typeset import print_png  # noqa: PLC0415
+
+    expected = read_png(print_png(credential)).picture
+    return "" if carrier.picture == expected else "got another picture than the one these signed facts give"
+
+
+def _pdf_difference(carrier: ReadPdf, credential: bytes) -> str:
+    from certs.forms.typeset import print_pdf  # noqa: PLC0415
+
+    expected = extract(print_pdf(credential))
+    for got, wanted in zip(_lines(carrier.text), _lines(expected["text"]), strict=False):
+        if got != wanted:
+            return f"got the printed line {got[:120]!r}, expected {wanted[:120]!r}"
+    if carrier.text != expected["text"]:
+        return "got more or fewer printed lines than these signed facts give"
+    return "" if carrier.drawing == expected["drawing"] else "got another drawing (a picture, a QR code) than expected"
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _with_page(verdict: Verdict, last: Step) -> Verdict:
+    uncompared = last.name == "page" and last.outcome is Outcome.UNCHECKED
+    return Verdict.UNKNOWN if verdict is Verdict.VALID and uncompared else verdict
