@@ -54,10 +54,13 @@ def record(connection: Connection, course: str, given: Sequence[HandMark], now_u
     """Bring the marks of the shown attempts, and of equal answers in others, to what ``given`` says."""
     changed = 0
     attempts = _shown_attempts(connection, course)
+    known = _known(connection, course)
     for mark in given:
         submission_id = attempts.get((mark.lab, mark.learner, mark.received_us))
-        if submission_id is None or not _put(connection, submission_id, mark, now_us):
+        said = (mark.score, mark.comment)
+        if submission_id is None or known.get((submission_id, mark.grade_id), (None, "")) == said:
             continue
+        _put(connection, submission_id, mark, now_us)
         changed += 1
         twins = _twins(connection, submission_id, mark.grade_id)
         for twin in twins:
@@ -74,20 +77,19 @@ def _shown_attempts(connection: Connection, course: str) -> dict[tuple[str, str,
     return {(row.lab, row.learner, row.received_us): row.id for row in rows}
 
 
-def _put(connection: Connection, submission_id: str, mark: HandMark, now_us: int) -> bool:
-    """Write one mark; False when it says nothing new."""
+def _known(connection: Connection, course: str) -> dict[tuple[str, str], tuple[float | None, str]]:
+    joined = hand_mark.join(table, table.c.id == hand_mark.c.submission_id)
+    rows = connection.execute(select(hand_mark).select_from(joined).where(table.c.course == course))
+    return {(row.submission_id, row.grade_id): (row.score, row.comment) for row in rows}
+
+
+def _put(connection: Connection, submission_id: str, mark: HandMark, now_us: int) -> None:
+    """Write one mark in the place of what was there; an empty one takes it away."""
     here = and_(hand_mark.c.submission_id == submission_id, hand_mark.c.grade_id == mark.grade_id)
-    known = connection.execute(select(hand_mark.c.score, hand_mark.c.comment).where(here)).first()
-    empty = mark.score is None and not mark.comment
-    if known is None and empty:
-        return False
-    if known is not None and (known.score, known.comment) == (mark.score, mark.comment):
-        return False
     connection.execute(delete(hand_mark).where(here))
-    if not empty:
+    if mark.score is not None or mark.comment:
         values = {"submission_id": submission_id, "grade_id": mark.grade_id, "score": mark.score}
         connection.execute(insert(hand_mark).values(**values, comment=mark.comment, marked_us=now_us))
-    return True
 
 
 def _answer_join() -> Any:
