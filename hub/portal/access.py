@@ -69,7 +69,7 @@ def course_called(courses: tuple[Course, ...], course_id: str) -> Course:
     for course in courses:
         if course.id == course_id:
             return course
-    abort(404, _("This site has no such course."))
+    return abort(404, _("This site has no such course."))
 
 
 def led_cohort(people: PeopleStore, cohort_id: str) -> Cohort:

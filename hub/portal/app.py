@@ -12,6 +12,7 @@ from flask import Flask, g, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
+from hub.compute.subsidy import read_subsidies
 from hub.portal import forms, language, links, words
 from hub.portal.access import Visitor
 from hub.portal.learning import seen_by_learner
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from certs.store import Store as CertificateStore
     from grader.store import Store as SubmissionStore
     from hub.compute.ledger import Ledger
+    from hub.compute.subsidy import SubsidyBook
     from hub.config import Config
     from hub.course import Course
     from hub.people.store import PeopleStore
@@ -54,11 +56,12 @@ class PortalServices:
 
 @dataclass(frozen=True)
 class Portal:
-    """Everything a page may use: the stores, the courses, the settings, the site's time zone and a clock."""
+    """Everything a page may use: stores, courses, settings, names of subsidies, the site's time zone, and a clock."""
 
     services: PortalServices
     courses: tuple[Course, ...]
     config: Config
+    subsidies: SubsidyBook
     zone: ZoneInfo
     clock: Callable[[], int]
 
@@ -78,7 +81,8 @@ def create_app(
 ) -> Flask:
     """Build the portal's WSGI app, answering under ``prefix``; ``clock`` gives microseconds since the epoch."""
     site = services.people.site(config.site.id)
-    portal = Portal(services, courses, config, ZoneInfo(site.timezone if site else DEFAULT_ZONE), clock)
+    zone = ZoneInfo(site.timezone if site else DEFAULT_ZONE)
+    portal = Portal(services, courses, config, read_subsidies(config.policy.subsidies), zone, clock)
     app = Flask(__name__, static_url_path=f"{prefix}/static")
     app.secret_key = session.key
     app.config.update(
@@ -123,7 +127,7 @@ def _guard_forms() -> None:
 
 
 def _harden(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     if request.endpoint != "static":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-TOKEN_FIELD = "form_token"
+TOKEN_FIELD = "form_token"  # noqa: S105 -- the name of a field, no secret
 MICRO = 1_000_000
 MOST_YUAN = Decimal(100_000)
 
@@ -101,6 +101,7 @@ class Fields:
             pass
         self.problems[name] = _(
             "Got “%(got)s”, expected an amount in yuan above 0 and up to %(most)s, such as 50 or 12.50.",
-            got=typed[:40], most=f"{MOST_YUAN:,}",
+            got=typed[:40],
+            most=f"{MOST_YUAN:,}",
         )
         return 0

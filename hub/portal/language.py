@@ -87,7 +87,12 @@ def zone_name(zone: ZoneInfo, locale: str) -> str:
 def _remember(response: Response) -> Response:
     if request.args.get("lang") in LOCALES:
         response.set_cookie(
-            COOKIE, request.args["lang"], max_age=COOKIE_SECONDS, path="/", samesite="Lax", httponly=True,
+            COOKIE,
+            request.args["lang"],
+            max_age=COOKIE_SECONDS,
+            path="/",
+            samesite="Lax",
+            httponly=True,
             secure=current_app.config["SESSION_COOKIE_SECURE"],
         )
     return response

@@ -35,7 +35,7 @@ class Score:
 
 @dataclass(frozen=True)
 class LabCard:
-    """One lab as its learner sees it: ``counted`` is covered where marks are not released, ``quote`` None without a tariff."""
+    """One lab as its learner sees it: ``counted`` hides marks not released yet, ``quote`` is None without a price."""
 
     course: Course
     lab: Lab
@@ -107,7 +107,7 @@ def lab_card(portal: Portal, course: Course, lab: Lab, learner: str) -> LabCard:
 
 
 def enrolled_account(portal: Portal, course: Course, learner: str) -> Account:
-    """The learner's account, the course's allowance granted: as the first lab start would, so that it shows before it."""
+    """The learner's account; the course's allowance is granted at first sight, not only at the first lab start."""
     ledger = portal.services.ledger
     account = ledger.account(learner, course.id)
     if account.granted_uy:
@@ -128,8 +128,9 @@ def certificates(portal: Portal, course: Course, learner: str) -> tuple[Certific
 
 def quote(portal: Portal, course: Course, lab: Lab, learner: str) -> Quote | None:
     """What the planned minutes of ``lab`` would cost ``learner`` now."""
+    site = portal.config.site.id
     try:
-        return portal.services.ledger.quote(learner, course.id, lab.profile, lab.minutes, portal.clock())
+        return portal.services.ledger.quote(learner, course.id, lab.profile, lab.minutes, portal.clock(), site=site)
     except NoPriceError:
         return None
 

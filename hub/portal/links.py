@@ -35,7 +35,7 @@ def reopen(learner: str, course: Course, lab: Lab, *, own_origins: bool) -> str:
 
 
 def formgrader(course_id: str) -> str:
-    """nbgrader's pages for grading by hand."""
+    """The pages of nbgrader for grading by hand."""
     return f"/services/formgrader-{course_id}/formgrader/"
 
 

@@ -71,7 +71,9 @@ def span(seconds: float) -> str:
     hours, minutes = divmod(round(whole / 60), 60)
     if not hours:
         return gettext("%(count)s min", count=minutes)
-    return gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes) if minutes else gettext("%(hours)s h", hours=hours)
+    if not minutes:
+        return gettext("%(hours)s h", hours=hours)
+    return gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
 
 
 def points(value: float | None) -> str:

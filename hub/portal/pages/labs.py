@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, Response, abort, render_template
 from flask_babel import gettext as _
 
+from grader.feedback import render_feedback
 from grader.submission import learner_items
 from hub.portal.access import own_course, visitor
 from hub.portal.learning import LabCard, lab_card, running_lease
 from hub.portal.rubric import Rubric, load_rubric
 
 if TYPE_CHECKING:
+    from grader.submission import Attempt
     from hub.course import Course, Lab
     from hub.portal.app import Portal
+
+NOTEBOOK_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""The feedback page shows what a learner's code printed: it gets no origin and runs nothing."""
 
 
 def pages(portal: Portal) -> Blueprint:
@@ -33,15 +38,34 @@ def pages(portal: Portal) -> Blueprint:
         card = _card(portal, course_id, lab_id)
         return render_template("parts/attempts.html", card=card, items_of=learner_items)
 
+    @blueprint.get("/course/<course_id>/lab/<lab_id>/feedback/<submission_id>")
+    def feedback(course_id: str, lab_id: str, submission_id: str) -> Response:
+        attempt = _attempt(_card(portal, course_id, lab_id), submission_id)
+        verdict = portal.services.submissions.verdict(submission_id)
+        if attempt.result is None or verdict is None:
+            abort(404, _("This attempt has not been graded yet."))
+        items = learner_items(attempt.result, hand_released=attempt.hand_released)
+        page = render_feedback(attempt.submission, attempt.result, items, verdict)
+        return Response(page, headers={"Content-Security-Policy": NOTEBOOK_POLICY})
+
     return blueprint
 
 
+def _attempt(card: LabCard, submission_id: str) -> Attempt:
+    """The visitor's own attempt of that id; anybody else's is not there for them."""
+    for attempt in card.attempts:
+        if attempt.submission.id == submission_id:
+            return attempt
+    return abort(404, _("There is no such attempt of yours."))
+
+
 def _card(portal: Portal, course_id: str, lab_id: str) -> LabCard:
+    """The visitor's card of a lab of a course they sit in."""
     course = own_course(portal.courses, course_id)
     try:
         return lab_card(portal, course, course.lab(lab_id), visitor().name)
     except KeyError:
-        abort(404, _("This course has no such lab."))
+        return abort(404, _("This course has no such lab."))
 
 
 def _rubric(portal: Portal, course: Course, lab: Lab) -> Rubric | None:

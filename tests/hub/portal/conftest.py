@@ -1,0 +1,260 @@
+"""A small real world for the portal's tests: real database, stores and policy; only the clock and the sign-in are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from flask import redirect
+
+import certs.tables
+import grader.tables
+import hub.compute.tables
+import hub.people.tables
+from certs.store import Store as CertificateStore
+from grader.store import Store as SubmissionStore
+from grader.submission import HandMark, LabRules, Window
+from grader.verdict import CellScore, Limits, Verdict
+from hub.compute.lease import LeaseRequest
+from hub.compute.ledger import Ledger
+from hub.compute.policy import load_policy
+from hub.config import Config
+from hub.course import Course
+from hub.db import open_engine
+from hub.people.person import Person, Site
+from hub.people.store import PeopleStore
+from hub.portal.app import PortalServices, create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask, Request
+    from flask.testing import FlaskClient
+    from werkzeug import Response
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+NOON_US = 1_793_851_200_000_000  # 2026-11-05 12:00 in Shanghai
+RULES = LabRules(5, "best", 10, 10.0, 3, Limits())
+PREFIX = "/services/portal"
+POLICY = Path(__file__).parents[3] / "policy"
+
+COURSE = {
+    "id": "micro-drama",
+    "programme": "ai-micro-drama",
+    "version": "1.0",
+    "title": {"zh": "AI 微短剧创作", "en": "AI micro-drama"},
+    "summary": {
+        "zh": "从剧本到镜头，再到第一条成片：用人工智能完成一集微短剧。",
+        "en": "From script to shots to a first take: make one micro-drama episode with AI.",
+    },
+    "ai_use": {"zh": "学员使用了文生视频模型。", "en": "The trainee used a text-to-video model."},
+    "skills": [
+        {"id": "shot-list", "title": {"zh": "把剧本拆成镜头表", "en": "Break a script into a shot list"}},
+        {"id": "prompting", "title": {"zh": "为文生视频写提示词", "en": "Write prompts for text-to-video"}},
+    ],
+    "completion": {"min_score": 60, "min_lab_score": 50, "min_rubric": 60, "min_lab_minutes": 30},
+    "allowance": {"yuan": "60"},
+    "labs": [
+        {
+            "id": "script-to-shots",
+            "title": {"zh": "从剧本到镜头", "en": "Script to shots"},
+            "summary": {
+                "zh": "读入一份 Fountain 剧本，理出一集的结构，生成 OpenTimelineIO 镜头时间线。",
+                "en": "Parse a Fountain screenplay, structure an episode, and produce a shot list as a timeline.",
+            },
+            "minutes": 60,
+            "weight": 1,
+            "due_after_days": 10,
+            "rubric": "rubrics/script.toml",
+            "skills": ["shot-list"],
+            "late": {"grace_minutes": 10, "percent_per_day": 10, "last_day": 3},
+        },
+        {
+            "id": "first-take",
+            "title": {"zh": "第一条素材", "en": "First take"},
+            "summary": {
+                "zh": "用 diffusers 管线在 CPU 上生成一段视频，写出 MP4 和来源记录。",
+                "en": "Generate a clip with a diffusers pipeline on the CPU; write an MP4 and its provenance record.",
+            },
+            "minutes": 90,
+            "weight": 1,
+            "due_after_days": 20,
+            "skills": ["prompting"],
+        },
+    ],
+}
+RUBRIC = """
+id = "script"
+version = "1"
+
+[title]
+zh = "剧本与镜头评分标准"
+en = "Rubric for script and shots"
+
+[[criteria]]
+id = "hook"
+[criteria.title]
+zh = "开场钩子"
+en = "The hook"
+[[criteria.levels]]
+points = 0
+[criteria.levels.text]
+zh = "没有让人留下来的理由。"
+en = "Nothing makes a viewer stay."
+[[criteria.levels]]
+points = 4
+[criteria.levels.text]
+zh = "前十秒就提出了非看下去不可的问题。"
+en = "A question within ten seconds that must be answered."
+"""
+
+
+@dataclass
+class HeaderSignIn:
+    """Signs in whoever the request's header names: stands for the hub, whose sign-in has a test of its own."""
+
+    key: bytes = b"k" * 32
+
+    def name(self, request: Request) -> str | None:
+        return request.headers.get("X-Name") or request.cookies.get("test-name")
+
+    def begin(self, next_path: str) -> Response:
+        return redirect(f"/hub/login?next={next_path}")
+
+    def complete(self, request: Request) -> Response:
+        return redirect(PREFIX + "/")
+
+
+class World:
+    """The stores with the moves a test makes; ``now_us`` is what the clock says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now_us = NOON_US
+        engine = open_engine(f"sqlite:///{folder / 'test.db'}")
+        for module in (hub.people.tables, hub.compute.tables, grader.tables, certs.tables):
+            module.metadata.create_all(engine)
+        self.people = PeopleStore(engine, lambda: self.now_us)
+        policy = load_policy(POLICY / "tariffs.toml", POLICY / "subsidies.toml")
+        self.ledger = Ledger(engine, policy, folder / "checkpoint.pem", clock=lambda: self.now_us)
+        self.submissions = SubmissionStore(engine, folder / "blobs", clock=lambda: self.now_us)
+        self.certificates = CertificateStore(engine)
+        self.course = Course.model_validate(COURSE)
+        rubric = folder / "courses" / "micro-drama" / "rubrics" / "script.toml"
+        rubric.parent.mkdir(parents=True)
+        rubric.write_text(RUBRIC, encoding="utf-8")
+        self.config = Config.model_validate(
+            {
+                "data_dir": folder,
+                "courses_dir": folder / "courses",
+                "policy": {"tariffs": POLICY / "tariffs.toml", "subsidies": POLICY / "subsidies.toml"},
+                "server": {"public_url": "http://reel.example"},
+            }
+        )
+        self.people.put_site(Site("main", "上海创作基地", "Shanghai pilot base"))
+        self.app = self._app()
+
+    def _app(self) -> Flask:
+        services = PortalServices(self.people, self.ledger, self.submissions, self.certificates)
+        return create_app(
+            services,
+            session=HeaderSignIn(),
+            courses=(self.course,),
+            config=self.config,
+            clock=lambda: self.now_us,
+        )
+
+    def client(self, name: str | None, lang: str = "en") -> FlaskClient:
+        client = self.app.test_client()
+        client.environ_base |= {"HTTP_ACCEPT_LANGUAGE": lang}
+        if name:
+            client.environ_base["HTTP_X_NAME"] = name
+        return client
+
+    def staff(self) -> None:
+        """An instructor of the course, a funder, an administrator."""
+        for name, full_name, role in (
+            ("wang", "王老师", "instructor"),
+            ("fund", "区财政", "funder"),
+            ("root", "管理员", "admin"),
+        ):
+            self.people.put_person(Person(name, full_name, frozenset({role}), "main"))
+        self.people.add_instructor("micro-drama", "wang")
+
+    def cohort(self, roster: str = "number,name\nA01,李明\nA02,张华\n") -> Any:
+        cohort = self.people.create_cohort(
+            "micro-drama", "main", "2026 秋季一班", date(2026, 11, 1), date(2026, 12, 31), "wang"
+        )
+        self.people.import_roster(cohort.id, roster.encode())
+        return cohort
+
+    def trainee(self, cohort: Any, number: str = "A01", name: str = "liming") -> str:
+        self.people.enrol(cohort.class_code, number, name)
+        return name
+
+    def worked(self, name: str, lab: str, minutes: int, number: int = 1, *, ended: bool = True) -> None:
+        """A lab session from the ledger's own steps."""
+        self.ledger.grant(name, "micro-drama", 60_000_000, "enrolment", self.now_us)
+        begun = self.now_us - (minutes + 10) * MINUTE_US
+        request = LeaseRequest(
+            id=UUID(int=number), learner=name, course="micro-drama", lab=lab, cohort="", site="main",
+            profile="cpu", longest_us=4 * HOUR_US, requested_us=begun,
+        )  # fmt: skip
+        lease = self.ledger.open(request)
+        self.ledger.record_started(lease.id, begun, "shim")
+        if ended:
+            self.ledger.record_ended(lease.id, begun + minutes * MINUTE_US, "shim", "stopped")
+
+    def hand_in(self, name: str, lab: str, content: bytes = b"notebook", late_us: int = 0) -> Any:
+        due_us = self.now_us + DAY_US - (DAY_US + late_us if late_us else 0)
+        window = Window(self.now_us - 9 * DAY_US, due_us, self.now_us + 9 * DAY_US)
+        return self.submissions.add(
+            "micro-drama", lab, name, content, window=window, rules=RULES, version="v1" * 16
+        )
+
+    def grade(self, *cells: CellScore) -> Any:
+        """Grade the submission that waits longest, as a worker does."""
+        claim = self.submissions.claim("worker-0")
+        assert claim
+        notebook = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+        assert self.submissions.record(claim, Verdict(cells=cells, notebook=notebook, seconds=1.0))
+        return claim.submission
+
+    def mark(self, name: str, lab: str, score: float, comment: str) -> None:
+        """A hand mark, as the gradebook hands it over."""
+        submission = self.submissions.attempts("micro-drama", lab, name)[-1].submission
+        seen = self.submissions.attempts("micro-drama", lab, name)
+        self.submissions.posted("micro-drama", lab, name, submission.id, seen)
+        self.submissions.record_hand_marks("micro-drama", [HandMark(name, lab, "essay", score, comment)])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def school(world: World) -> World:
+    """Staff, a class of two, one of whom (``liming``) signed up."""
+    world.staff()
+    world.the_class = world.cohort()  # type: ignore[attr-defined]
+    world.trainee(world.the_class)  # type: ignore[attr-defined]
+    return world
+
+
+@pytest.fixture
+def post() -> Callable[..., Any]:
+    """Post a form as a browser does: read the page it stands on first, for its token."""
+
+    def send(client: FlaskClient, page: str, to: str, data: dict[str, Any], **more: Any) -> Any:
+        client.get(PREFIX + page)
+        with client.session_transaction() as kept:
+            token = kept.get("form_token", "")
+        return client.post(PREFIX + to, data={"form_token": token, **data}, **more)
+
+    return send
