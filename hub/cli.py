@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hub.people.person import Role
     from hub.platform import Platform
 
@@ -147,30 +150,57 @@ def ledger() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print entries, head digest and the first bad entry.")
 def verify_ledger(as_json: bool) -> None:  # noqa: FBT001
     """Recompute the chain of the ledger; exit status 1 names the first bad entry."""
-    from hub.compute import command
+    from hub.compute.command import verify
 
-    sys.exit(command.verify(_platform().ledger, as_json=as_json))
+    sys.exit(verify(_platform().ledger, as_json=as_json))
+
+
+@ledger.command()
+@click.argument("from_day", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("until_day", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--output", type=click.Choice(["text", "csv", "json"]), default="text")
+def report(from_day: datetime, until_day: datetime, output: Literal["text", "csv", "json"]) -> None:
+    """Print the funder's report from FROM_DAY until UNTIL_DAY, the last day not included."""
+    from hub.compute.command import report as print_report
+
+    sys.exit(print_report(_platform().ledger, from_day.date(), until_day.date(), output=output))
+
+
+@ledger.command()
+@click.argument("learner")
+@click.argument("course_id")
+@click.argument("yuan")
+@click.option("--why", required=True, help="The reason, for the ledger.")
+def grant(learner: str, course_id: str, yuan: str, why: str) -> None:
+    """Grant LEARNER of COURSE_ID another YUAN of compute."""
+    from hub.compute.command import grant as grant_compute
+
+    sys.exit(grant_compute(_platform().ledger, learner, course_id, yuan, why, time.time_ns() // 1000))
 
 
 @cli.command(name="verify")
 @click.argument("files", nargs=-1, required=True, type=FILE)
-@click.option("--controller", type=FILE, help="The issuer's controller document (default: this instance's own).")
-@click.option("--status", multiple=True, metavar="URL=FILE", help="A status list to read the status from.")
-@click.option("--trust", multiple=True, metavar="ISSUER", help="An issuer to trust (default: this instance's own).")
+@click.option("--controller", multiple=True, type=FILE, help="An issuer's controller document (ours is known).")
+@click.option("--status", multiple=True, metavar="URL=FILE", help="A status list (ours are known).")
+@click.option("--trust", multiple=True, metavar="ISSUER", help="Accept this issuer only.")
 @click.option("--at", metavar="ISO-8601", help="The moment to verify for (default: now).")
-@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def verify_files(
     files: tuple[Path, ...],
-    controller: Path | None,
+    controller: tuple[Path, ...],
     status: tuple[str, ...],
     trust: tuple[str, ...],
     at: str | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Verify certificates (JSON, PDF, PNG) offline; exit status 0 all valid, 1 some invalid, 2 usage."""
-    from hub.verify import verify
+    from certs.command import Known, known_of, run_verify
+    from hub.serve import issuer_profile
 
-    sys.exit(verify(_platform, files, controller=controller, status=status, trust=trust, at=at, as_json=as_json))
+    platform = _platform()
+    has_instance = platform.addresses_file.is_file()
+    known = known_of(platform.certificates, issuer_profile(platform)) if has_instance else Known()
+    sys.exit(run_verify(files, controller, status, trust, at, as_json, known))
 
 
 @cli.command()

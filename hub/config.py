@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 CONFIG_VARIABLE = "REELWRIGHT_CONFIG"
 DEFAULT_CONFIG_NAME = "reelwright.toml"
+POLICY = Path(__file__).parent / "policy"
+"""The rules shipped as an example; an operator names their own files."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Locale = Literal["zh_CN", "en"]
@@ -72,8 +74,8 @@ class ProfileConfig(_Section):
 class PolicyConfig(_Section):
     """Where the dated money rules lie: tariffs and subsidy programmes, one TOML file each."""
 
-    tariffs: Path = Path("policy/tariffs.toml")
-    subsidies: Path = Path("policy/subsidies.toml")
+    tariffs: Path = POLICY / "tariffs.toml"
+    subsidies: Path = POLICY / "subsidies.toml"
 
 
 class GraderConfig(_Section):

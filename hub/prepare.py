@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from hub.spawner.witness import Witness
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hub.course import Course
+    from hub.course import Course, Lab
     from hub.people.person import Role
     from hub.platform import Platform
 
@@ -83,16 +84,45 @@ def proxy_program() -> list[str]:
 
 
 def release_course(platform: Platform, course: Course, say: Callable[[str], None]) -> None:
-    """Release every lab whose source has changed since it was last released."""
-    from grader.release import release_lab, source_version  # noqa: PLC0415 -- nbgrader takes a second to import
+    """Release every lab whose source or rubric has changed since it was last released.
 
-    folder = platform.config.courses_dir / course.id
+    Raises:
+        NotReady: a lab cannot be released; the message says why.
+    """
+    from grader.release import ReleaseRefusedError, release_lab  # noqa: PLC0415 -- nbgrader takes a second to import
+
+    folder, models_dir = platform.config.courses_dir / course.id, str(platform.config.models_dir)
     for lab in course.labs:
-        if platform.submissions.current_lab_version(course.id, lab.id) == source_version(folder, lab.id):
+        stamp = platform.gradebooks / course.id / f".released-{lab.id}"
+        digest = _content_digest(folder, lab)
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
             continue
-        version = release_lab(folder, platform.gradebooks / course.id, lab.id)
-        platform.submissions.release(version)
-        say(f"released {course.id}/{lab.id} as version {version.version[:12]}")
+        try:
+            made = release_lab(
+                folder,
+                platform.gradebooks / course.id,
+                lab.id,
+                store=platform.submissions,
+                rubric=lab.rubric,
+                read_only=[(models_dir, models_dir)],
+                environment={"REELWRIGHT_MODELS": models_dir},
+            )
+        except ReleaseRefusedError as error:
+            raise NotReady(f"{course.id}/{lab.id} cannot be released: {error}") from error
+        stamp.write_text(digest, encoding="ascii")
+        say(f"released {course.id}/{lab.id} as version {made.version[:12]}")
+
+
+def _content_digest(course_folder: Path, lab: Lab) -> str:
+    """SHA-256 over the names and bytes of all that a release of ``lab`` is made from."""
+    files = [file for file in (course_folder / "source" / lab.id).rglob("*") if file.is_file()]
+    if lab.rubric:
+        files.append(course_folder / lab.rubric)
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(course_folder)}\0{content}\n".encode())
+    return digest.hexdigest()
 
 
 def reconcile(platform: Platform) -> int:

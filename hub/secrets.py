@@ -7,7 +7,11 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SECRET_BYTES = 32
@@ -32,30 +36,46 @@ class Secrets:
         """The secret ``name`` as hex text; made on first use.
 
         Raises:
-            SecretError: others on this machine can read the file.
+            SecretError: others on this machine can read the file, or it holds something else.
         """
+        value = self._kept(name, lambda: secrets.token_hex(SECRET_BYTES).encode()).decode().strip()
+        if len(value) != 2 * SECRET_BYTES:
+            expected = f"expected {2 * SECRET_BYTES}; delete it to make a new one"
+            raise SecretError(f"{self.path(name)}: holds {len(value)} characters, {expected}")
+        return value
+
+    def signing_key(self, name: str) -> Ed25519PrivateKey:
+        """The Ed25519 key in the PEM file ``name``; made on first use.
+
+        Raises:
+            SecretError: others on this machine can read the file, or it holds no such key.
+        """
+        key = load_pem_private_key(self._kept(name, _new_key), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise SecretError(f"{self.path(name)}: holds a {type(key).__name__}, expected an Ed25519 private key")
+        return key
+
+    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
         file = self.path(name)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return self._read(file)
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            value = secrets.token_hex(SECRET_BYTES)
+            return _read(file)
+        with os.fdopen(descriptor, "wb") as stream:
+            value = make()
             stream.write(value)
             stream.flush()
             os.fsync(stream.fileno())
         return value
 
-    def _read(self, file: Path) -> str:
-        mode = file.stat().st_mode
-        if mode & OTHERS:
-            raise SecretError(
-                f"{file}: mode is {stat.S_IMODE(mode):04o}, expected 0600; mend it with: chmod 600 {file}"
-            )
-        value = file.read_text(encoding="ascii").strip()
-        if len(value) != 2 * SECRET_BYTES:
-            raise SecretError(
-                f"{file}: holds {len(value)} characters, expected {2 * SECRET_BYTES}; delete it to make a new one"
-            )
-        return value
+
+def _read(file: Path) -> bytes:
+    mode = file.stat().st_mode
+    if mode & OTHERS:
+        raise SecretError(f"{file}: mode is {stat.S_IMODE(mode):04o}, expected 0600; mend it with: chmod 600 {file}")
+    return file.read_bytes()
+
+
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -45,9 +45,9 @@ def portal(platform: Platform) -> None:
 
 def intake(platform: Platform) -> None:
     """Serve the intake, where labs fetch, submit and read their results."""
-    from grader.app import create_app  # noqa: PLC0415
-    from grader.receipts import load_receipt_key  # noqa: PLC0415
     from jupyterhub.services.auth import HubAuth  # noqa: PLC0415
+
+    from grader.app import create_app  # noqa: PLC0415
 
     hub_api = f"{platform.addresses.url('hub')}/hub/api"
     auth = HubAuth(api_url=hub_api, api_token=platform.secrets.text("intake-token"), cache_max_age=60)
@@ -62,7 +62,7 @@ def intake(platform: Platform) -> None:
         window_of=lambda course, lab, learner: window_of(platform, course, lab, learner),
         labs_of=lambda learner: labs_of(platform, learner),
         rules_of=lambda course, lab: rules_of(platform, course, lab),
-        receipt_key=load_receipt_key(platform.secrets.path("receipt-key.pem")),
+        receipt_key=platform.secrets.signing_key("receipt-key.pem"),
         max_bytes=platform.config.grader.max_submission_mb << 20,
     )
     _serve(platform, app, "intake")
@@ -77,9 +77,8 @@ def certs(platform: Platform) -> None:
 
 def issuer(platform: Platform) -> None:
     """Sign what was prepared, until stopped; the only process that opens the issuer's key."""
-    from certs.keys import IssuerKey  # noqa: PLC0415
-
     from certs.issue import run_issuer  # noqa: PLC0415
+    from certs.keys import IssuerKey  # noqa: PLC0415
 
     key = IssuerKey.load_or_create(platform.secrets.path("issuer-key.pem"))
     run_issuer(platform.certificates, key, issuer_profile(platform), poll_seconds=POLL_SECONDS, stop=_stop_event())
@@ -87,10 +86,9 @@ def issuer(platform: Platform) -> None:
 
 def worker(platform: Platform, name: str) -> None:
     """Grade submissions, one after another, until stopped."""
+    from grader.grade import grade  # noqa: PLC0415
     from grader.gradebook import Gradebooks  # noqa: PLC0415
     from grader.jobs import run_worker  # noqa: PLC0415
-
-    from grader.grade import grade  # noqa: PLC0415
     from grader.sandbox.box import open_sandbox  # noqa: PLC0415
 
     sandbox = open_sandbox(platform.config.grader.sandbox)

@@ -1,8 +1,9 @@
-"""The steward: settles leases whose lab is gone, brings hand grades over, and awards what is completed."""
+"""The steward: settles leases whose lab is gone, awards what is completed, and signs the ledger's day."""
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hub import award, prepare
@@ -18,15 +19,10 @@ log = logging.getLogger(__name__)
 
 def run(platform: Platform, stop: threading.Event) -> None:
     """Make a round every few seconds until ``stop`` is set; a failed duty is logged and tried again next round."""
-    from grader.gradebook import Gradebooks  # noqa: PLC0415 -- nbgrader takes a second to import
-
-    gradebooks = Gradebooks(platform.gradebooks)
     duties = {
         "settle leases": lambda: prepare.reconcile(platform),
-        "bring hand grades over": lambda: sum(
-            gradebooks.sync(platform.submissions, course.id) for course in platform.courses
-        ),
         "award certificates": lambda: award.award_completed(platform),
+        "sign the ledger's day": lambda: checkpoint_yesterday(platform),
     }
     while not stop.is_set():
         for name, duty in duties.items():
@@ -37,3 +33,12 @@ def run(platform: Platform, stop: threading.Event) -> None:
                 # One duty's trouble (a locked gradebook, a broken course) must not keep leases from being settled.
                 log.exception("could not %s", name)
         stop.wait(ROUND_SECONDS)
+
+
+def checkpoint_yesterday(platform: Platform) -> int:
+    """Sign where the ledger's chain stood at the end of yesterday (UTC), once; returns how many were signed."""
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    if any(checkpoint.day == yesterday.isoformat() for checkpoint in platform.ledger.checkpoints()):
+        return 0
+    platform.ledger.checkpoint(yesterday)
+    return 1
