@@ -55,7 +55,8 @@ class Gradebooks:
 
     def __init__(self, courses_dir: Path) -> None:
         self._root = courses_dir
-        self._seen: dict[str, tuple[int, ...]] = {}
+        self.seen: dict[str, tuple[int, ...]] = {}
+        """By course the :meth:`stamp` up to which its marks have been taken over."""
 
     def courses(self) -> tuple[str, ...]:
         """The courses that have a gradebook."""
@@ -113,16 +114,10 @@ class Gradebooks:
             for who, of_lab, stamp, cell in [key]
         )
 
-    def has_changed(self, course: str) -> bool:
-        """Whether anything wrote to the gradebook since this was last asked; costs a stat."""
-        try:
-            stat = (self._root / course / "gradebook.db").stat()
-        except FileNotFoundError:
-            return False
-        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        has_changed = self._seen.get(course) != stamp
-        self._seen[course] = stamp
-        return has_changed
+    def stamp(self, course: str) -> tuple[int, ...]:
+        """Something that differs after anyone wrote to the gradebook; costs a stat."""
+        stat = (self._root / course / "gradebook.db").stat()
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     @contextmanager
     def _open(self, course: str) -> Iterator[Gradebook]:
@@ -174,7 +169,9 @@ def _submission_rows(gradebook: Gradebook, submission: Submission) -> _Rows:
     if known is not None:
         gradebook.remove_submission(lab, learner)
     try:
-        return _Rows(gradebook.add_submission(lab, learner, timestamp=stamp), is_new=True)
+        # Its constructor touches the database before its parts are in the session.
+        with gradebook.db.no_autoflush:
+            return _Rows(gradebook.add_submission(lab, learner, timestamp=stamp), is_new=True)
     except MissingEntry as error:
         raise GradebookError(f"the gradebook of {submission.course!r} has no lab {lab!r}; release it first") from error
 

@@ -119,6 +119,7 @@ class Item:
     reason_en: str
     kind: Literal["auto", "manual"]
     grade_id: str = ""
+    is_answered: bool = True
 
 
 @dataclass(frozen=True)

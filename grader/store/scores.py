@@ -101,6 +101,7 @@ def _item(row: Any) -> Item:
         reason_en=reason_en,
         kind=row.kind,
         grade_id=row.grade_id,
+        is_answered=row.answered,
     )
 
 
