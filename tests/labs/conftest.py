@@ -14,6 +14,8 @@ import pytest
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
+from labs.model.make import make_model
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -54,7 +56,7 @@ class LoopbackIntake:
         self.attempts[course, lab][-1].update(result)
 
 
-def build_app(intake: LoopbackIntake) -> Flask:
+def build_app(intake: LoopbackIntake) -> Flask:  # noqa: C901 - six routes
     app = Flask("intake")
 
     def refused(status: int, code: str, zh: str, en: str, got: str = "", expected: str = "") -> tuple[Response, int]:
@@ -168,8 +170,6 @@ def intake(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackIntake]:
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with the plumbing model in the house model's place, made by its own script."""
-    from labs.model.make import make_model
-
     root = tmp_path_factory.mktemp("models")
     make_model(root / "house")
     return root

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +19,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +40,7 @@ def lab_server(intake: Any, tmp_path: Path) -> Iterator[httpx.Client]:
     home.mkdir()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER_")}
     environment |= {"HOME": str(home), "JUPYTERHUB_USER": "lin"}
-    environment["PATH"] = f"{os.path.dirname(sys.executable)}:{environment['PATH']}"
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     command = [sys.executable, "-m", "labs.start", "--", sys.executable, "-m", "jupyterlab", "--no-browser"]
     options = [f"--port={port}", "--ServerApp.port_retries=0", "--allow-root", f"--ServerApp.root_dir={home}"]
     options += ["--IdentityProvider.token=t", "--ServerApp.disable_check_xsrf=True"]
@@ -77,7 +79,7 @@ def _do(client: httpx.Client, action: str, lab: str = LAB) -> dict[str, Any]:
 
 @pytest.fixture
 def released(intake: Any) -> Any:
-    intake.release(COURSE, LAB, {f"{LAB}.ipynb": NOTEBOOK, "episode.fountain": "INT. A - DAY\n".encode()})
+    intake.release(COURSE, LAB, {f"{LAB}.ipynb": NOTEBOOK, "episode.fountain": b"INT. A - DAY\n"})
     return intake
 
 
@@ -151,9 +153,6 @@ def test_only_what_learners_use_is_switched_on(released: Any, lab_server: httpx.
 
 
 def _zipped(files: dict[str, bytes]) -> bytes:
-    import io
-    import zipfile
-
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         for name, content in files.items():

@@ -1,0 +1,102 @@
+"""The course's two labs through stock nbgrader: the reference solution gets every automatic point, the blank none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbgrader.apps.api import NbGraderAPI
+from traitlets.config import Config
+
+from hub.course import load_courses
+
+COURSES = Path(__file__).parents[2] / "courses"
+COURSE = COURSES / "micro-drama"
+LABS = {"script-to-shots": (18, 10), "first-take": (16, 0)}
+"""Lab → automatic points, points given by hand."""
+
+
+def graded_cells(lab: str) -> list[dict[str, Any]]:
+    book = nbformat.read(COURSE / "source" / lab / f"{lab}.ipynb", as_version=4)
+    return [
+        cell["metadata"]["nbgrader"] | {"source": cell["source"]}
+        for cell in book.cells
+        if "nbgrader" in cell["metadata"]
+    ]
+
+
+def test_the_course_loads_with_its_rubric() -> None:
+    course = load_courses(COURSES)[0]
+    assert [lab.id for lab in course.labs] == list(LABS)
+    rubric = tomllib.loads((COURSE / course.labs[0].rubric).read_text(encoding="utf-8"))
+    cell = next(cell for cell in graded_cells("script-to-shots") if cell["grade_id"] == rubric["grade_id"])
+    best = sum(max(level["points"] for level in criterion["levels"]) for criterion in rubric["criteria"])
+    assert best == rubric["max_points"] == cell["points"]
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_notebooks_are_well_formed_nbgrader_sources(lab: str) -> None:
+    cells = graded_cells(lab)
+    ids = [cell["grade_id"] for cell in cells]
+    assert len(set(ids)) == len(ids)
+    assert all(cell["schema_version"] == 3 for cell in cells)
+    tests = [cell for cell in cells if cell["grade"] and not cell["solution"]]
+    by_hand = [cell for cell in cells if cell["grade"] and cell["solution"]]
+    assert all(cell["locked"] and "### BEGIN HIDDEN TESTS" in cell["source"] for cell in tests)
+    assert (sum(cell["points"] for cell in tests), sum(cell["points"] for cell in by_hand)) == LABS[lab]
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_every_explanation_speaks_both_languages(lab: str) -> None:
+    book = nbformat.read(COURSE / "source" / lab / f"{lab}.ipynb", as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "markdown":
+            assert any("\u4e00" <= letter <= "\u9fff" for letter in cell.source), cell.id
+            assert sum(letter.isascii() and letter.isalpha() for letter in cell.source) > 100, cell.id
+
+
+@pytest.fixture
+def stock_course(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A course folder of stock nbgrader with our sources in it."""
+    # nbgrader runs `alembic` from PATH.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("REELWRIGHT_MODELS_DIR", str(models_dir))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(COURSE / "source", tmp_path / "source")
+    config = Config()
+    config.CourseDirectory.root = str(tmp_path)
+    config.CourseDirectory.course_id = "micro-drama"
+    return NbGraderAPI(config=config)
+
+
+def _grade(api: Any, lab: str, learner: str, notebook_folder: Path) -> dict[str, float | None]:
+    """Hand the folder in as ``learner`` and return each graded cell's automatic points."""
+    root = Path(api.coursedir.root)
+    shutil.copytree(notebook_folder, root / "submitted" / learner / lab)
+    done = api.autograde(lab, learner)
+    assert done["success"], done
+    with api.gradebook as gradebook:
+        submission = gradebook.find_submission(lab, learner)
+        return {grade.name: grade.auto_score for book in submission.notebooks for grade in book.grades}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lab", LABS)
+def test_reference_gets_every_automatic_point_and_the_blank_none(stock_course: Any, lab: str) -> None:
+    api, root = stock_course, Path(stock_course.coursedir.root)
+    made = api.generate_assignment(lab)
+    assert made["success"], made
+    released = (root / "release" / lab / f"{lab}.ipynb").read_text(encoding="utf-8")
+    assert "BEGIN SOLUTION" not in released
+    assert "HIDDEN TESTS" not in released
+    tests = {cell["grade_id"]: cell["points"] for cell in graded_cells(lab) if cell["grade"] and not cell["solution"]}
+    reference = _grade(api, lab, "reference", root / "source" / lab)
+    assert {name: reference[name] for name in tests} == tests
+    blank = _grade(api, lab, "blank", root / "release" / lab)
+    assert {name: blank[name] for name in tests} == dict.fromkeys(tests, 0)
