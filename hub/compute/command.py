@@ -70,8 +70,8 @@ def grant(ledger: Ledger, learner: str, course: str, yuan: str, why: str, at_us:
         return BAD
     if standing.micro_yuan != asked:
         click.echo(
-            f"{learner} was granted {format_yuan(standing.micro_yuan)} yuan for {why!r} before; expected another reason "
-            f"for another amount",
+            f"{learner} was granted {format_yuan(standing.micro_yuan)} yuan for {why!r} before; expected another "
+            f"reason for another amount",
             err=True,
         )
         return BAD

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PPM = 1_000_000
 """A whole, in parts per million: how percentages with four decimals are kept."""
 
-Yuan = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
-Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?$")]
+Yuan = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$")]
+Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$")]
 RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -31,8 +31,9 @@ MAX_SESSION_US = 31 * DAY_US
 
 LeaseState = Literal["opened", "running", "ended", "void"]
 
-_YUAN = re.compile(r"\d{1,12}(\.\d{1,6})?")
+_YUAN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _MAX_NAME = 255
+_MAX_WORDS = 2_000
 
 
 class LedgerError(Exception):
@@ -222,6 +223,11 @@ def refuse_bad_name(what: str, value: object, *, empty_ok: bool = False) -> None
         raise ValueError(f"{what}: got {value!r}, expected some text")
     if len(value) > _MAX_NAME or not value.isprintable():
         raise ValueError(f"{what}: got {value[:40]!r}, expected at most {_MAX_NAME} printable characters")
+
+
+def plain_text(said: str) -> str:
+    """What an engine or a person said, as one printable line of bounded length: a record must not fail over words."""
+    return "".join(char if char.isprintable() else " " for char in said[:_MAX_WORDS])
 
 
 def refuse_bad_int(what: str, value: object, *, least: int = 0, most: int) -> None:

@@ -32,7 +32,7 @@ class Price(Rule):
     yuan_per_hour: Yuan
     device: str = ""
     hardware_origin: HardwareOrigin = ""
-    gpus: Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3})?$")] = "0"
+    gpus: Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?$")] = "0"
 
     @cached_property
     def uy_per_hour(self) -> int:

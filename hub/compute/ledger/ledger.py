@@ -12,9 +12,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hub.compute import books as book
-from hub.compute import ledger_audit as audit
-from hub.compute import ledger_books as shelf
-from hub.compute import ledger_entries as chain
 from hub.compute.lease import (
     MAX_TIME_US,
     MINUTE_US,
@@ -30,9 +27,13 @@ from hub.compute.lease import (
     Quote,
     Session,
     UnknownLeaseError,
+    plain_text,
     refuse_bad_int,
     refuse_bad_name,
 )
+from hub.compute.ledger import audit
+from hub.compute.ledger import entries as chain
+from hub.compute.ledger import shelves as shelf
 from hub.compute.policy import Policy
 from hub.compute.report import Report, refuse_unknown_dimensions, report
 from hub.compute.settle import START_WITHIN_US, share
@@ -154,10 +155,12 @@ class Ledger:
             UnknownLeaseError: it was never opened.
             LeaseStateError: it was voided, or its start was not recorded.
         """
-        refuse_bad_name("reason", reason)
         if measured_us is not None:
             refuse_bad_int("measured_us", measured_us, most=MAX_TIME_US)
-        body = _witnessed(at_us, source, uncertainty_us) | {"reason": reason, "measured_us": measured_us}
+        body = _witnessed(at_us, source, uncertainty_us) | {
+            "reason": plain_text(reason),
+            "measured_us": measured_us,
+        }
         with self._writing() as connection:
             before = _lease(connection, lease_id)
             if before.lease.state == "ended":
@@ -181,14 +184,13 @@ class Ledger:
             UnknownLeaseError: it was never opened.
             LeaseStateError: it has started.
         """
-        refuse_bad_name("why", why)
         with self._writing() as connection:
             before = _lease(connection, lease_id)
             if before.lease.state == "void":
                 return before.lease
             if before.lease.state != "opened":
                 raise LeaseStateError(f"lease {lease_id} is {before.lease.state}: expected one that never started")
-            self._append(connection, book.VOIDED, str(lease_id), {"why": why})
+            self._append(connection, book.VOIDED, str(lease_id), {"why": plain_text(why)})
             after = book.voided(before)
             shelf.keep_lease(connection, after)
         return after.lease

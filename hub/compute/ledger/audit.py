@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.compute import ledger_books as shelf
-from hub.compute import ledger_entries as chain
 from hub.compute.books import Books
 from hub.compute.chain import BadEntry, LedgerVerification
 from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
+from hub.compute.ledger import entries as chain
+from hub.compute.ledger import shelves as shelf
 from hub.compute.verify import ChainCheck, first_difference, unsigned
 from hub.db import reading
 
@@ -65,7 +65,7 @@ def checkpoint(connection: Connection, key_file: Path | None, day: str, signed_u
 
 
 def rebuild(connection: Connection) -> LedgerVerification:
-    """Put books made from the chain in the place of the stored ones, unless the chain is bad; the caller holds the lock."""
+    """Put books made from the chain in place of the stored ones, unless the chain is bad; the caller has the lock."""
     check = ChainCheck(books=Books())
     check.read(chain.read(connection))
     check.end(*chain.head(connection))
