@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbgrader.apps.api import NbGraderAPI
 from traitlets.config import Config
 
@@ -100,3 +101,44 @@ def test_reference_gets_every_automatic_point_and_the_blank_none(stock_course: A
     assert {name: reference[name] for name in tests} == tests
     blank = _grade(api, lab, "blank", root / "release" / lab)
     assert {name: blank[name] for name in tests} == dict.fromkeys(tests, 0)
+
+
+MISTAKES = {
+    "script-to-shots": {
+        "scene-list-test": ("list(scene.characters)", "[line.character for line in scene.lines if line.character]"),
+        "scene-seconds-test": ("len(WORD.findall(speech))", "len(speech.split())"),
+        "shot-list-rhythm-test": ('"static" if place % 2 else "push in"', '"static"'),
+        "cut-frames-test": ("elapsed += length", "elapsed += round(length * rate) / rate"),
+        "timeline-test": ("size=(1080, 1920)", "size=(1920, 1080)"),
+    },
+    "first-take": {
+        "prompt-for-test": ('thing[0].lower() in "aeiou"', 'shot["subject"][0] in "aeiou"'),
+        "frames-for-test": ("max(math.ceil((needed - 1) / step), 0)", "math.ceil(needed / step)"),
+        "seed-test": ("SEED + 1", "SEED + 2"),
+        "steps-test": ("steps=steps)", "steps=8)"),
+        "first-take-test": ("\nfirst\n", "\nwith open('takes/first.mp4', 'ab') as film:\n    film.write(b'x')\n"),
+    },
+}
+"""Lab → test cell → a plausible mistake (or, last, a film changed behind its record) that this cell must catch."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lab", LABS)
+def test_each_mistake_costs_its_own_points(
+    lab: str, tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELWRIGHT_MODELS_DIR", str(models_dir))
+    folder = shutil.copytree(COURSE / "source" / lab, tmp_path / lab)
+    book = nbformat.read(folder / f"{lab}.ipynb", as_version=4)
+    for right, wrong in MISTAKES[lab].values():
+        places = [cell for cell in book.cells if "### BEGIN SOLUTION" in cell.source and right in cell.source]
+        assert places, right
+        places[0].source = places[0].source.replace(right, wrong)
+    NotebookClient(book, allow_errors=True, resources={"metadata": {"path": str(folder)}}).execute()
+    failed = {
+        cell["metadata"]["nbgrader"]["grade_id"]
+        for cell in book.cells
+        if any(output.output_type == "error" for output in cell.get("outputs", []))
+    }
+    # The film with a byte too many also differs from its twin: the seed cell sees it as well.
+    assert failed == set(MISTAKES[lab])
