@@ -1,7 +1,7 @@
 """ReelwrightAuthenticator: NativeAuthenticator whose people come from the roster, and whose door is throttled.
 
-A password alone opens nothing: only a known person signs in, and groups and the administrator's rights are read from the
-roster at sign-in, at every refresh, and before every lab start. Sign-up needs no approval, because the roster vouches.
+A password alone opens nothing: only a known person signs in, and groups and the administrator's rights are read from
+the roster at sign-in, at every refresh, and before every lab start. Sign-up needs no approval: the roster vouches.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from traitlets import Enum, Instance, Unicode, default
 from hub.db import open_engine
 from hub.door import password as passwords
 from hub.door import routes
+from hub.door.common import common_passwords
 from hub.door.pages import TooManyAttempts
 from hub.door.throttle import LIMITS, Throttle, address_key
-from hub.door.common import common_passwords
 from hub.i18n import LOCALES
 from hub.people.person import NAME_PATTERN
 from hub.people.store import PeopleStore
@@ -83,11 +83,11 @@ class ReelwrightAuthenticator(NativeAuthenticator):
             return None
         return {"name": name, "admin": "admin" in person.roles, "groups": sorted(self.people.groups_of(name))}
 
-    async def refresh_user(self, user: Any, handler: Any = None) -> dict[str, Any] | bool:
+    async def refresh_user(self, user: Any, handler: Any = None) -> dict[str, Any] | bool:  # noqa: ARG002 (theirs)
         """Read groups and rights again; somebody the roster no longer knows has to sign in, and cannot."""
         return self.auth_model(user.name) or False
 
-    def check_allowed(self, username: str, authentication: Any = None) -> bool:
+    def check_allowed(self, username: str, authentication: Any = None) -> bool:  # noqa: ARG002 (theirs)
         """Allow exactly the people the roster knows."""
         return self.people.person(username) is not None
 
@@ -110,6 +110,6 @@ class ReelwrightAuthenticator(NativeAuthenticator):
             self.db.delete(login)
             self.db.commit()
 
-    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
+    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:  # noqa: ARG002 (theirs)
         """Return the door's pages, in place of NativeAuthenticator's."""
         return routes.handlers()

@@ -1,7 +1,7 @@
 """The door: sign-in, sign-up with a class code, one-time welcome links, and the hub's own pages in two languages.
 
-:func:`apply` sets every trait of this part on JupyterHub's configuration object. It imports no JupyterHub: whoever only wants
-the configuration does not pay for it.
+:func:`apply` sets every trait of this part on JupyterHub's configuration object. It imports no JupyterHub: whoever
+only wants the configuration does not pay for it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,16 @@ PACKAGE = Path(__file__).parent.parent
 TEMPLATES = PACKAGE / "templates"
 STATIC = PACKAGE / "static"
 
-# Nothing from third parties, and no page of ours in another site's frame. Stock pages (tokens, admin) have inline scripts;
-# the door's own handlers send a stricter policy.
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-        "font-src 'self' data:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "frame-ancestors 'none'",
-    ]
+# Nothing from third parties, and no page of ours in another site's frame. Stock pages (tokens, admin) have inline
+# scripts; the door's own handlers send a stricter policy.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
 )
 
 
-def apply(c: Any, *, database_url: str, locale: Locale, secure: bool = False) -> None:
-    """Set the authenticator, the pages, and the cookies on ``c``; ``secure`` when people arrive by https only."""
+def apply(c: Any, *, database_url: str, locale: Locale) -> None:
+    """Set the authenticator, the pages and the cookies on ``c``; set ``c.JupyterHub.public_url`` first: it is read."""
     c.JupyterHub.authenticator_class = "hub.authenticator.ReelwrightAuthenticator"
     c.ReelwrightAuthenticator.database_url = database_url
     c.ReelwrightAuthenticator.site_locale = locale
@@ -42,7 +34,8 @@ def apply(c: Any, *, database_url: str, locale: Locale, secure: bool = False) ->
     c.JupyterHub.jinja_environment_options = jinja_options(locale, Assets)
     c.JupyterHub.redirect_to_server = False
     c.JupyterHub.cookie_max_age_days = 7
-    cookies: dict[str, Any] = {"samesite": "Lax", **({"secure": True} if secure else {})}
+    is_https = str(c.JupyterHub.get("public_url", "")).startswith("https:")
+    cookies: dict[str, Any] = {"samesite": "Lax", **({"secure": True} if is_https else {})}
     c.JupyterHub.tornado_settings = {
         "cookie_options": cookies,
         # The pages carry the token in their forms, so no script needs to read this cookie.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyterhub.scopes import needs_scope
-from tornado import web
+from tornado.web import HTTPError, authenticated
 
 from hub.door import password as passwords
 from hub.door.pages import Door, TooManyAttempts
@@ -12,12 +12,12 @@ from hub.door.pages import Door, TooManyAttempts
 class OwnPassword(Door):
     """``/hub/change-password``: needs the present password, and signs every other browser out."""
 
-    @web.authenticated
+    @authenticated
     async def get(self) -> None:
         """Show the form, or that it is done."""
         await self._form({}, done=bool(self.get_query_argument("done", "")))
 
-    @web.authenticated
+    @authenticated
     async def post(self) -> None:
         """Change it, or show the form again with what was wrong."""
         user = self.current_user
@@ -80,7 +80,7 @@ class SomebodysPassword(Door):
 
     def _check(self, name: str) -> None:
         if self.authenticator.people.person(name) is None:
-            raise web.HTTPError(404, "Nobody of this name is on a roster or among the staff")
+            raise HTTPError(404, "Nobody of this name is on a roster or among the staff")
 
     async def _form(self, name: str, wrong: dict[str, str], *, done: bool = False) -> None:
         self._check(name)

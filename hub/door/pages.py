@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
-from tornado import web
+from tornado.web import HTTPError
 
 from hub import i18n
 from hub.door import password as passwords
@@ -28,13 +29,20 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class TooManyAttempts(web.HTTPError):  # noqa: N818 (an answer to the visitor, 429)
+class TooManyAttempts(HTTPError):  # noqa: N818 (an answer to the visitor: 429)
     """The visitor must wait ``seconds`` before the next attempt."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(429, f"Too many attempts; wait {seconds} seconds")
         self.seconds = seconds
         self.headers = {"Retry-After": str(seconds)}
+
+
+def local_address(wanted: str, base_url: str) -> str:
+    """Return ``wanted`` when it is a path of this site, else ``""``; a browser reads ``//`` as another host."""
+    parts = urlsplit(wanted)
+    outside = parts.scheme or parts.netloc or not wanted.startswith(base_url) or wanted.startswith("//")
+    return "" if outside or "\\" in wanted or not wanted.isprintable() else wanted
 
 
 class Door(BaseHandler):
@@ -130,7 +138,9 @@ class Door(BaseHandler):
         self.set_login_cookie(user)
         user._auth_refreshed = time.monotonic()  # noqa: SLF001 (as BaseHandler.login_user does)
         self._jupyterhub_user = user
-        self.redirect(self.get_next_url(user))
+        # Not get_next_url: it hands the query of this page on, and a welcome link's query is its one-time code.
+        wanted = local_address(str(self.get_query_argument("next", "")), self.base_url)
+        self.redirect(wanted or f"{self.hub.base_url}home")
 
     def end_sessions(self, user: Any) -> None:
         """Make every cookie of ``user`` worthless, copied ones included, and revoke what browsers were given.

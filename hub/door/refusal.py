@@ -1,4 +1,4 @@
-"""A lab start that must not happen, said so that a page can show why, what is left, and what to do, in either language."""
+"""A lab start that must not happen, said so that a page can show why, what is left and what to do, in each language."""
 
 from __future__ import annotations
 

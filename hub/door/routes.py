@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from jupyterhub.handlers.pages import HomeHandler
-from tornado import web
+from tornado.web import HTTPError, StaticFileHandler
 
 from hub.door.account import OwnPassword, SomebodysPassword
 from hub.door.assets import PREFIX, STATIC
-from hub.door.pages import Door
+from hub.door.pages import Door, local_address
 from hub.door.signin import SignIn, SignOut
 from hub.door.signup import SignUp
 from hub.door.welcome import Welcome
@@ -27,7 +26,7 @@ class Language(Door):
         """Set the cookie (and the person's own choice), and return to a page of this site only."""
         wanted = self.get_query_argument("to", "")
         if wanted not in LOCALES:
-            raise web.HTTPError(400, f"to: got {wanted[:20]!r}, expected one of {', '.join(LOCALES)}")
+            raise HTTPError(400, f"to: got {wanted[:20]!r}, expected one of {', '.join(LOCALES)}")
         self.remember_language(wanted)
         if self.current_user:
             self.authenticator.people.set_locale(self.current_user.name, wanted)
@@ -45,13 +44,6 @@ class Home(HomeHandler):
             await super().get()
 
 
-def local_address(wanted: str, base_url: str) -> str:
-    """Return ``wanted`` when it is a path of this site, else ``""``; browsers read ``//`` and ``\\`` as another host."""
-    parts = urlsplit(wanted)
-    outside = parts.scheme or parts.netloc or not wanted.startswith(base_url) or wanted.startswith("//")
-    return "" if outside or "\\" in wanted or not wanted.isprintable() else wanted
-
-
 def handlers() -> list[tuple[Any, ...]]:
     """Return the door's addresses, relative to the hub's base URL."""
     return [
@@ -63,5 +55,5 @@ def handlers() -> list[tuple[Any, ...]]:
         (r"/change-password/([^/]+)", SomebodysPassword),
         (r"/lang", Language),
         (r"/home", Home),
-        (rf"/{PREFIX}(.*)", web.StaticFileHandler, {"path": str(STATIC)}),
+        (rf"/{PREFIX}(.*)", StaticFileHandler, {"path": str(STATIC)}),
     ]

@@ -1,4 +1,4 @@
-"""``/hub/signup``: a trainee takes the roster seat that class code and number name, and chooses a name and a password."""
+"""``/hub/signup``: a trainee takes the roster seat that class code and number name, and chooses a password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/hub/welcome?code=…``: the one-time first sign-in of staff; whoever holds the link chooses a name and a password."""
+"""``/hub/welcome?code=…``: the one-time first sign-in of staff; whoever holds the link chooses name and password."""
 
 from __future__ import annotations
 

@@ -137,8 +137,8 @@ class PersonStore:
         use outside these tables.
 
         Raises:
-            InvitationRefused: the code is unknown, used or expired; or a name is taken or not allowed, and then the code
-                stays good.
+            InvitationRefused: the code is unknown, used or expired; or a name is taken or not allowed, and then the
+                code stays good.
         """
         now = self._now_us()
         with self._engine.begin() as db:
@@ -164,7 +164,7 @@ NAME_REFUSED = (
 )
 _FULL_NAME_REFUSED = ("姓名不能为空，最多 100 个字符。", "The full name must not be empty; at most 100 characters.")
 _INVITATION_REFUSED = (
-    "这个链接无效：可能已经用过，或已过期。请向发给你的人再要一个。",
+    "这个链接无效：可能已经用过，或已过期。请向发给您的人再要一个。",
     "This link does not work: it may have been used or have expired. Ask whoever sent it for a new one.",
 )
 

@@ -30,8 +30,8 @@ from hub.people.person import (
     number_key,
     text_problem,
 )
-from hub.people.person_store import NAME_REFUSED, PersonStore, courses_led, grant, read_person, write_person
 from hub.people.roster import RosterRow, parse_roster
+from hub.people.store.people import NAME_REFUSED, PersonStore, courses_led, grant, read_person, write_person
 
 if TYPE_CHECKING:
     from datetime import date
@@ -271,7 +271,7 @@ def _take_seat(db: Connection, seat: Row[Any], user_name: str, now: int) -> Memb
     table = tables.member
     sits = select(table.c.number).where(table.c.cohort_id == seat.cohort_id, table.c.learner == user_name)
     if db.execute(sits).one_or_none() is not None:
-        zh = "你在这个班里已有座位。请与班级教师核对。"
+        zh = "您在这个班里已有座位。请与班级教师核对。"
         raise SeatRefused("second-seat", zh, "You have a seat in this class already. Check it with your instructor.")
     here = (table.c.cohort_id == seat.cohort_id) & (table.c.number_key == seat.number_key)
     # The null test makes the grant exclusive on PostgreSQL too, where two transactions may both have read a free seat.
