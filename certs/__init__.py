@@ -1,1 +1,1 @@
-"""Open Badges 3.0 certificates: values, issue, strict verification, public pages. Imports neither hub, labs nor grader."""
+"""Open Badges 3.0 certificates: issue, strict verification, public pages. Imports neither hub, labs nor grader."""

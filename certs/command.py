@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certs.credential.controller import Controller, parse_controller
+from certs.credential.controller import Controller, controller_document, parse_controller
 from certs.credential.document import DocumentRefusedError
 from certs.display import duration, percent
 from certs.files import MAX_FILE_BYTES, verify_file
@@ -19,6 +19,9 @@ from certs.wording import microseconds, timestamp
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from certs.certificate import IssuerProfile
+    from certs.store import Store
 
 ALL_VALID, SOME_INVALID, USAGE = 0, 1, 2
 _MARKS = {Outcome.HELD: "+", Outcome.FAILED: "x", Outcome.UNCHECKED: "?"}
@@ -36,14 +39,23 @@ class Known:
     status_lists: tuple[tuple[str, bytes], ...] = ()
 
 
+def known_of(store: Store, profile: IssuerProfile) -> Known:
+    """What the store of our own issuer publishes, so that our certificates verify with no option given."""
+    lists = store.published_lists().items()
+    return Known(
+        controllers=(controller_document(profile.id, store.public_keys()),),
+        status_lists=tuple((profile.status_address(number), document) for number, document in lists),
+    )
+
+
 def run_verify(
     files: Sequence[Path],
     controller: Sequence[Path],
     status: Sequence[str],
     trust: Sequence[str],
     at: str | None,
-    json: bool,  # noqa: A002, FBT001 - named as the option is
-    known: Known = Known(),  # noqa: B008 - frozen and empty
+    json: bool,  # noqa: FBT001 - named as the option is
+    known: Known = Known(),
 ) -> int:
     """Verify ``files`` and print the answers; nothing is fetched.
 
@@ -60,9 +72,7 @@ def run_verify(
         0 when all are valid, 1 when some are not, 2 when the call itself is wrong.
     """
     try:
-        if not files:
-            raise _UsageError("got no file, expected at least one")
-        contents = [(file, _read(file)) for file in files]
+        contents = _contents(files)
         controllers = [*map(parse_controller, known.controllers), *map(_controller, controller)]
         lists = {**dict(known.status_lists), **dict(map(_status, status))}
         at_us = time.time_ns() // 1_000 if at is None else _moment(at)
@@ -75,6 +85,12 @@ def run_verify(
         sys.stdout.write(_as_json(file, answer) if json else _as_words(file, answer, _locale()))
         worst = max(worst, ALL_VALID if answer.verdict is Verdict.VALID else SOME_INVALID)
     return worst
+
+
+def _contents(files: Sequence[Path]) -> list[tuple[Path, bytes]]:
+    if not files:
+        raise _UsageError("got no file, expected at least one")
+    return [(file, _read(file)) for file in files]
 
 
 def _read(file: Path) -> bytes:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from certs.certificate import Text
 from certs.wording import number
 
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # strftime would follow the server's locale
+# strftime would follow the server's locale.
+_MONTHS = "January February March April May June July August September October November December"
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -26,7 +25,7 @@ def duration(seconds: int) -> Text:
 def day(at_us: int) -> Text:
     """The calendar day of a moment, in UTC."""
     at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
-    return Text(zh=f"{at.year} 年 {at.month} 月 {at.day} 日", en=f"{at.day} {_MONTHS[at.month - 1]} {at.year}")
+    return Text(zh=f"{at.year} 年 {at.month} 月 {at.day} 日", en=f"{at.day} {_MONTHS.split()[at.month - 1]} {at.year}")
 
 
 def moment(at_us: int) -> str:

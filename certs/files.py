@@ -44,7 +44,7 @@ def verify_file(
         return Verification((Step("file", Outcome.FAILED, said, str(error)),), None, Verdict.INVALID)
     answer = verify(credential, controllers=controllers, status_lists=status_lists, trusted=trusted, at_us=at_us)
     steps = (Step("file", Outcome.HELD, words), *answer.steps, *_page(answer, credential, carrier))
-    return replace(answer, steps=steps, verdict=_with_page(verdict_of(steps, answer.facts, at_us), steps[-1]))
+    return replace(answer, steps=steps, verdict=verdict_of(steps, answer.facts, at_us))
 
 
 def _open(data: bytes) -> tuple[Text, bytes, BakedPng | ReadPdf | None]:
@@ -68,8 +68,11 @@ def _open(data: bytes) -> tuple[Text, bytes, BakedPng | ReadPdf | None]:
 
 
 def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf | None) -> tuple[Step, ...]:
-    """The step that compares what is printed; none for plain JSON and for badges of other issuers."""
+    """The step that compares what is printed; none for plain JSON, unsigned facts and badges of other issuers."""
+    signature = answer.step("signature")
     if carrier is None or answer.facts is None or answer.facts.record is None:
+        return ()
+    if signature is None or signature.outcome is not Outcome.HELD:
         return ()
     try:
         from certs.forms import typeset  # noqa: PLC0415 - the typesetter is an optional extra of the verifier
@@ -81,7 +84,7 @@ def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf |
     if carrier.software != typeset.SOFTWARE:
         words = Text(
             zh="由其他版本的软件印制，无法逐项比对版面；请核验所附的 JSON。",
-            en="Printed by another version of the software, so the page was not compared; verify the attached JSON instead.",
+            en="Printed by another version of the software, so the page was not compared; verify the JSON inside instead.",
         )
         detail = f"got {carrier.software[:80]!r}, expected {typeset.SOFTWARE!r}"
         return (Step("page", Outcome.UNCHECKED, words, detail),)
@@ -120,8 +123,3 @@ def _pdf_difference(carrier: ReadPdf, credential: bytes) -> str:
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _with_page(verdict: Verdict, last: Step) -> Verdict:
-    uncompared = last.name == "page" and last.outcome is Outcome.UNCHECKED
-    return Verdict.UNKNOWN if verdict is Verdict.VALID and uncompared else verdict

@@ -95,8 +95,12 @@ def name_problem(name: str) -> str | None:
         return "got an empty name, expected the holder's name"
     if len(name) > MAX_NAME:
         return f"got {len(name)} characters, expected at most {MAX_NAME}"
-    if name != name.strip() or "  " in name:
+    if name != " ".join(name.split()):
         return f"got {name!r}, expected no space before, after or doubled within"
+    return _character_problem(name)
+
+
+def _character_problem(name: str) -> str | None:
     if bad := sorted({f"U+{ord(c):04X}" for c in name if not _name_character(c)}):
         return f"got the characters {', '.join(bad)}, expected letters, marks, spaces and . ' ’ ‘ - · ・ only"
     if unicodedata.normalize("NFKC", name) != name:
@@ -188,7 +192,7 @@ def _text(field: str, text: Text, longest: int, join: str, *, breaks: bool) -> I
         if bad := unprintable(words, breaks=breaks):
             yield f"{where}: got the characters {', '.join(bad)}, expected printable text"
         if found := forbidden_words(words):
-            yield f"{where}: got {', '.join(found)}, which no training certificate may say; say 结业证书 and what was done"
+            yield f"{where}: got {', '.join(found)}, which no training certificate may say (it is a 结业证书)"
 
 
 def _lab(lab: LabEvidence) -> Iterator[str]:

@@ -15,13 +15,13 @@ from sqlalchemy.exc import IntegrityError
 
 from certs import tables
 from certs.certificate import Certificate, Claim, State, claim_from_json, claim_to_json
+from certs.credential.controller import PublicKey
 from certs.rules import check
 from certs.status import LIST_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from certs.credential.controller import PublicKey
 
 # A list is closed at half full: a random free index is then found in two tries on average, and an index never tells
 # in what order certificates were asked for.
@@ -129,6 +129,12 @@ class Store:
             document: bytes | None = connection.execute(query).scalar_one_or_none()
         return document
 
+    def published_lists(self) -> dict[int, bytes]:
+        """Every signed status list by number; there is one for some 65,000 certificates."""
+        table = tables.status_list
+        with self._reading() as connection:
+            return {row.number: row.document for row in connection.execute(select(table.c.number, table.c.document))}
+
     def list_numbers(self) -> tuple[int, ...]:
         """The numbers of all status lists that certificates point to; 0 is always there."""
         with self._reading() as connection:
@@ -175,8 +181,6 @@ class Store:
 
     def public_keys(self) -> Sequence[PublicKey]:
         """Every public key this issuer ever signed with, oldest first."""
-        from certs.keys import PublicKey  # noqa: PLC0415 - imports cryptography, which the pages never need
-
         table = tables.issuer_key
         with self._reading() as connection:
             rows = connection.execute(select(table).order_by(table.c.added_us)).all()

@@ -52,6 +52,7 @@ STEP_WORDS = {
     "signature": Text(zh="签名", en="Signature"),
     "dates": Text(zh="日期", en="Dates"),
     "status": Text(zh="当前状态", en="Status"),
+    "record": Text(zh="颁发记录", en="Issue record"),
     "page": Text(zh="版面", en="Printed page"),
 }
 

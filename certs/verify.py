@@ -23,6 +23,7 @@ from certs.credential.controller import Controller, Method, did_key_controller
 from certs.credential.document import DocumentRefusedError, parse
 from certs.credential.facts import Facts, FactsError, read_facts
 from certs.credential.proof import ProofError, check_shape, check_signature
+from certs.display import moment
 from certs.status import StatusList, StatusListError, read_list
 from certs.verification import Outcome, Step, Verdict, Verification
 from certs.wording import microseconds, timestamp
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 # Clocks of issuer and verifier differ a little.
 LEEWAY_US = 60 * 1_000_000
 _ORDER = ("form", "content", "issuer", "signature", "dates", "status")
-_NOT_REACHED = Text(zh="前一步未通过，未核查。", en="Not checked, because an earlier step failed.")
+_NOT_REACHED = Text(zh="前面的步骤未通过，未核查。", en="Not checked, because an earlier step did not hold.")
 
 
 def verify(
@@ -85,6 +86,8 @@ def verdict_of(steps: Sequence[Step], facts: Facts | None, at_us: int) -> Verdic
         return Verdict.REVOKED
     if "dates" in failed:
         return Verdict.NOT_YET_VALID if at_us + LEEWAY_US < facts.valid_from_us else Verdict.EXPIRED
+    if any(step.outcome is Outcome.UNCHECKED for step in steps if step.name == "page"):
+        return Verdict.UNKNOWN
     return Verdict.VALID
 
 
@@ -98,7 +101,7 @@ def _steps_of(
 ) -> list[Step]:
     controller = _controller_of(facts.issuer, controllers, trusted)
     issuer = _issuer(document["proof"], facts, controller, trusted)
-    steps = [issuer, _dates(facts, at_us)]
+    steps = [issuer, dates_step(facts, at_us)]
     if issuer.outcome is Outcome.HELD and controller is not None:
         steps[1:1] = [_signature(document, controller)]
         steps.append(_status(facts, controller, status_lists, at_us))
@@ -180,8 +183,9 @@ def _moment(proof: dict[str, Any], name: str) -> int:
         raise ProofError(f"proof.{name}: {error}") from None
 
 
-def _dates(facts: Facts, at_us: int) -> Step:
-    start, end = timestamp(facts.valid_from_us), "" if facts.valid_until_us is None else timestamp(facts.valid_until_us)
+def dates_step(facts: Facts, at_us: int) -> Step:
+    """Whether the moment lies within the credential's dates."""
+    start, end = moment(facts.valid_from_us), "" if facts.valid_until_us is None else moment(facts.valid_until_us)
     if at_us + LEEWAY_US < facts.valid_from_us:
         return _failed("dates", f"{start} 起才生效。", f"It becomes valid on {start}.")
     if facts.valid_until_us is not None and at_us - LEEWAY_US >= facts.valid_until_us:
@@ -211,7 +215,7 @@ def _status(facts: Facts, controller: Controller, status_lists: Mapping[str, byt
         return _unchecked("status", "状态清单不可用。", "The status list at hand cannot be used.", str(error))
     if revoked:
         return _failed("status", "颁发者已撤销此证书。", "The issuer has revoked this certificate.")
-    signed = timestamp(listed.valid_from_us)
+    signed = moment(listed.valid_from_us)
     return _held("status", f"截至 {signed} 未被撤销。", f"Not revoked as of {signed}.")
 
 

@@ -10,9 +10,9 @@ import base64
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from certs.certificate import Text
 from certs.credential import record
 from certs.credential.document import OB_CONTEXT, VC_CONTEXT
-from certs.certificate import Text
 from certs.wording import join_name, join_prose, number, timestamp
 
 if TYPE_CHECKING:

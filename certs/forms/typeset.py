@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from openbadgeslib.baking import ITXT_KEYWORD_OB3, bake_png
 
 from certs.credential.document import parse
 from certs.credential.facts import Facts, read_facts
-from certs.forms.png import add_software
 from certs.display import day, duration, percent, short_digest
+from certs.forms.png import add_software
 
 ATTACHMENT = "credential.json"
 _FOLDER = Path(__file__).parent
 LAYOUT = "Reelwright layout 1"
 """Goes up with every change to a template that moves ink: a print is compared only with one of the same layout."""
-SOFTWARE = f"{LAYOUT}, typst {typst.__version__}"
+SOFTWARE = f"{LAYOUT}, typst {metadata.version('typst')}"
 _BADGE_PPI = 144
 
 
@@ -63,7 +64,7 @@ def _compile(template: str, document: bytes, **options: Any) -> bytes:
         **options,
     )
     if not isinstance(printed, bytes):
-        raise TypeError(f"{template}: got {len(printed)} pages, expected one picture")
+        raise TypeError(f"{template}: got several pages, expected one picture")
     return printed
 
 

@@ -1,0 +1,57 @@
+"""Wires the public certificate pages. No private key, no session, no cookie, nothing from third parties."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response
+
+from certs import language
+from certs.display import day, duration, moment, percent
+from certs.files import MAX_FILE_BYTES
+from certs.verification import OUTCOME_WORDS, VERDICT_WORDS
+from certs.web import not_found, pages, too_large
+
+if TYPE_CHECKING:
+    from certs.certificate import IssuerProfile
+    from certs.store import Store
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-cache",
+}
+# The multipart envelope around the largest file.
+_ENVELOPE_BYTES = 16 * 1024
+
+
+def create_app(store: Store, profile: IssuerProfile, *, prefix: str = "/certs") -> Flask:
+    """The public web application under ``prefix``."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_FILE_BYTES + _ENVELOPE_BYTES, MAX_FORM_PARTS=4)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(duration=duration, day=day, moment=moment, percent=percent)
+    app.jinja_env.globals.update(
+        profile=profile,
+        outcome_words=OUTCOME_WORDS,
+        verdict_words={verdict.value: words for verdict, words in VERDICT_WORDS.items()},
+    )
+    language.install(app)
+    app.register_blueprint(pages(store, profile), url_prefix=prefix)
+    app.register_error_handler(404, not_found)
+    app.register_error_handler(405, not_found)
+    app.register_error_handler(413, too_large)
+    app.after_request(_harden)
+    return app
+
+
+def _harden(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

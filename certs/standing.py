@@ -1,0 +1,79 @@
+"""Where a stored certificate stands now: what its page says at once, from one record and without JSON-LD.
+
+The signature was verified strictly before the certificate was stored, and the digest of those bytes was kept. The page
+holds the stored bytes to that digest, reads them strictly, and looks at the dates and the revocation record; that
+costs less than a millisecond. Anybody may have the signature itself checked again, from the page or on their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from certs.certificate import Text
+from certs.credential.document import DocumentRefusedError, parse
+from certs.credential.facts import Facts, FactsError, read_facts
+from certs.display import moment, short_digest
+from certs.verification import Outcome, Step, Verdict, Verification
+from certs.verify import dates_step, verdict_of
+
+if TYPE_CHECKING:
+    from certs.certificate import Certificate, IssuerProfile
+
+
+def standing(certificate: Certificate, profile: IssuerProfile, *, at_us: int) -> Verification:
+    """The steps and verdict of an issued certificate at a moment."""
+    document = certificate.document or b""
+    try:
+        facts = read_facts(parse(document))
+    except (DocumentRefusedError, FactsError) as error:
+        words = Text(zh="存储的证书无法读取。", en="The stored certificate cannot be read.")
+        return Verification((Step("record", Outcome.FAILED, words, str(error)),), None, Verdict.INVALID)
+    steps = (
+        _record(certificate, document),
+        _issuer(facts, certificate, profile),
+        dates_step(facts, at_us),
+        _status(certificate, at_us),
+    )
+    return Verification(steps, facts, verdict_of(steps, facts, at_us))
+
+
+def with_record(answer: Verification, certificate: Certificate, *, at_us: int) -> Verification:
+    """``answer`` with the issuer's own revocation record in place of the published list, which follows a little later."""
+    status = _status(certificate, at_us)
+    steps = tuple(status if step.name == "status" else step for step in answer.steps)
+    return replace(answer, steps=steps, verdict=verdict_of(steps, answer.facts, at_us))
+
+
+def _record(certificate: Certificate, document: bytes) -> Step:
+    digest = hashlib.sha256(document).hexdigest()
+    if digest != certificate.document_sha256:
+        words = Text(zh="与颁发时的记录不符。", en="It is not what was recorded at issue.")
+        return Step("record", Outcome.FAILED, words, f"got SHA-256 {digest}, expected {certificate.document_sha256}")
+    short = short_digest(digest)
+    words = Text(
+        zh=f"与颁发时验签通过的文件逐字节一致（SHA-256 {short} …）。",
+        en=f"Byte for byte the document whose signature was verified at issue (SHA-256 {short} …).",
+    )
+    return Step("record", Outcome.HELD, words)
+
+
+def _issuer(facts: Facts, certificate: Certificate, profile: IssuerProfile) -> Step:
+    if facts.issuer != profile.id or facts.id != profile.address(certificate.id):
+        words = Text(zh="此证书并非由本站颁发。", en="This certificate was not issued here.")
+        return Step("issuer", Outcome.FAILED, words, f"got {facts.issuer!r} and {facts.id!r}, expected {profile.id!r}")
+    words = Text(zh=f"由 {facts.issuer_name.zh} 颁发。", en=f"Issued by {facts.issuer_name.en}.")
+    return Step("issuer", Outcome.HELD, words)
+
+
+def _status(certificate: Certificate, at_us: int) -> Step:
+    if certificate.revoked_us is None:
+        now = moment(at_us)
+        return Step("status", Outcome.HELD, Text(zh=f"未被撤销（{now} 查询）。", en=f"Not revoked (looked up {now})."))
+    when = moment(certificate.revoked_us)
+    words = Text(
+        zh=f"颁发者已于 {when} 撤销此证书：{certificate.revoked_reason}",
+        en=f"The issuer revoked it on {when}: {certificate.revoked_reason}",
+    )
+    return Step("status", Outcome.FAILED, words)
