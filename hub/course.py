@@ -96,7 +96,7 @@ class Allowance(_Part):
 
 
 AI_USE = Text(
-    zh="学员按课程要求使用生成式视频模型；每个镜头的模型、提示词与种子均有据可查。",
+    zh="学员按课程要求使用生成式视频模型；模型、提示词与种子均有记录。",
     en="The holder used generative video models as the course asks; model, prompt and seed of every take are on record.",
 )
 
