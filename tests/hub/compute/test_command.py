@@ -1,0 +1,67 @@
+"""What `reelwright ledger` prints and how it exits."""
+
+import json
+from datetime import date
+from typing import Any
+
+from hub.compute import command
+
+
+def test_verify_says_entries_head_and_first_bad_and_exits_accordingly(bench: Any, capsys: Any) -> None:
+    bench.grant(100)
+    bench.session()
+    assert command.verify(bench.ledger) == 0
+    assert "entries: 5" in capsys.readouterr().out
+    assert command.verify(bench.ledger, as_json=True) == 0
+    good = json.loads(capsys.readouterr().out)
+    assert (good["entries"], good["first_bad"], good["held"]) == (5, None, True)
+    assert len(good["head"]) == 64
+    bench.sql("DELETE FROM hub_event WHERE seq = 4")
+    assert command.verify(bench.ledger) == 1
+    assert "BAD: entry 4: missing" in capsys.readouterr().out
+    assert command.verify(bench.ledger, as_json=True) == 1
+    assert json.loads(capsys.readouterr().out)["first_bad"]["seq"] == 4
+
+
+def test_checkpoints_kept_elsewhere_are_checked_too(make_bench: Any, tmp_path: Any, capsys: Any) -> None:
+    bench = make_bench(key=tmp_path / "key.pem")
+    bench.grant(100)
+    bench.session()
+    assert command.checkpoint(bench.ledger, date(2026, 11, 22)) == 0
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(capsys.readouterr().out)
+    assert command.verify(bench.ledger, checkpoints=kept) == 0
+    assert "checkpoints held: 2" in capsys.readouterr().out
+    kept.write_text("not one\n")
+    assert command.verify(bench.ledger, checkpoints=kept) == 1
+    assert "line 1" in capsys.readouterr().err
+    assert command.verify(bench.ledger, checkpoints=tmp_path / "none") == 1
+
+
+def test_report_prints_text_csv_and_json(bench: Any, capsys: Any) -> None:
+    for number in range(5):
+        bench.grant(100, f"learner{number}")
+        bench.session(f"learner{number}")
+    bench.grant(100, "alone")
+    bench.session("alone", site="small")
+    period = (date(2026, 11, 1), date(2026, 12, 1))
+    assert command.report(bench.ledger, *period) == 0
+    printed = capsys.readouterr().out
+    assert "5 learners, 5 sessions, 18000 s, 2.50 yuan at list price, 2.00 yuan subsidised" in printed
+    assert "suppressed (fewer than five learners)" in printed
+    assert command.report(bench.ledger, *period, by=("course",), output="csv") == 0
+    assert capsys.readouterr().out.startswith("programme,course,learners,")
+    assert command.report(bench.ledger, *period, by=("course",), output="json") == 0
+    assert json.loads(capsys.readouterr().out)["dimensions"] == ["course"]
+    assert command.report(bench.ledger, *reversed(period)) == 1
+    assert command.report(bench.ledger, *period, by=("learner",)) == 1
+
+
+def test_grant_extends_once_for_each_reason(bench: Any, capsys: Any) -> None:
+    assert command.grant(bench.ledger, "li", "micro-drama", "12.50", "retake", 1) == 0
+    assert command.grant(bench.ledger, "li", "micro-drama", "12.50", "retake", 2) == 0
+    assert "12.50 yuan left" in capsys.readouterr().out
+    assert command.grant(bench.ledger, "li", "micro-drama", "20", "retake", 3) == 1
+    assert "granted 12.50 yuan for 'retake' before" in capsys.readouterr().err
+    assert command.grant(bench.ledger, "li", "micro-drama", "ten", "retake", 3) == 1
+    assert "got 'ten'" in capsys.readouterr().err

@@ -1,0 +1,136 @@
+"""The funder's report adds up, drills down to leases, and never shows a cell about fewer than five learners."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from hub.compute.lease import DAY_US, HOUR_US, LedgerError
+from hub.compute.report import FUNDERS_DIMENSIONS
+
+PERIOD = ("2026-11-01", "2026-12-01")
+
+
+@pytest.fixture
+def term(any_bench: Any) -> Any:
+    """Six learners at one site, two at another; one session over midnight; one GPU session."""
+    bench = any_bench
+    learners = [(f"learner{number}", "main") for number in range(6)] + [("far1", "far"), ("far2", "far")]
+    for learner, site in learners:
+        bench.grant(200, learner)
+        bench.session(learner, site=site)
+    noon = bench.request().requested_us
+    bench.session("learner0", requested_us=noon + 11 * HOUR_US, hours=2)
+    bench.session("learner1", profile="gpu", hours=1)
+    return bench
+
+
+def test_rows_add_up_and_small_cells_are_suppressed(term: Any) -> None:
+    made = term.ledger.report(("site",), *PERIOD)
+    far, main = made.rows
+    assert (far.where, far.sums) == ({"site": "far"}, None)
+    assert main.programme == "city-2026"
+    assert (main.sums.learners, main.sums.sessions) == (6, 8)
+    assert main.sums.seconds == 6 * 3600 + 7200 + 3600
+    assert main.sums.gpu_seconds == 3600
+    assert main.sums.total_uy == 6 * 500_000 + 1_000_000 + 28_000_000
+    assert main.sums.subsidised_uy == main.sums.total_uy * 8 // 10
+    assert sum(main.sums.paid_uy.values()) + main.sums.learner_uy == main.sums.total_uy
+    assert set(main.sums.paid_uy) == {"city", "district"}
+
+
+def test_a_total_gives_no_suppressed_cell_away(term: Any) -> None:
+    made = term.ledger.report(("site",), *PERIOD)
+    assert made.total_covers == "shown"
+    assert made.total == made.rows[1].sums
+    for learner in ("far3", "far4"):
+        term.grant(100, learner)
+        term.session(learner, site="farther")
+    term.grant(100, "far5")
+    term.session("far5", site="farthest")
+    made = term.ledger.report(("site",), *PERIOD)
+    assert [row.sums is None for row in made.rows] == [True, True, True, False]
+    assert made.total_covers == "all"
+    assert made.total.learners == 11
+
+
+def test_a_report_about_too_few_says_nothing(bench: Any) -> None:
+    bench.grant(100)
+    bench.session()
+    made = bench.ledger.report((), *PERIOD)
+    assert (made.total, made.rows[0].sums) == (None, None)
+    with pytest.raises(LedgerError, match="suppressed"):
+        made.rows[0].drill()
+
+
+def test_every_row_drills_down_to_the_lines_it_comes_from(term: Any) -> None:
+    made = term.ledger.report(FUNDERS_DIMENSIONS, *PERIOD)
+    shown = [row for row in made.rows if row.sums]
+    assert len(shown) == 1
+    for row in shown:
+        lines = term.ledger.lines(row.drill(), *PERIOD)
+        assert sum(line.amount_uy for line in lines) == row.sums.total_uy
+        assert sum(line.billed_us for line in lines) // 1_000_000 == row.sums.seconds
+        assert len({line.lease for line in lines}) == row.sums.sessions
+
+
+def test_a_session_over_midnight_is_one_session_on_two_days(bench: Any) -> None:
+    for number in range(5):
+        bench.grant(100, f"learner{number}")
+        bench.session(f"learner{number}", requested_us=bench.request().requested_us + 11 * HOUR_US, hours=3)
+    by_day = bench.ledger.report(("day",), *PERIOD)
+    assert [(row.where["day"], row.sums.sessions, row.sums.seconds) for row in by_day.rows] == [
+        ("2026-11-22", 5, 5 * 3600),
+        ("2026-11-23", 0, 5 * 7200),
+    ]
+    assert by_day.total.sessions == 5
+
+
+def test_days_outside_the_period_are_left_out(term: Any) -> None:
+    assert term.ledger.report((), "2026-11-23", "2026-11-24").rows[0].sums is None
+    assert term.ledger.report((), "2026-12-01", "2027-01-01").rows == ()
+
+
+def test_csv_and_json_say_the_same_and_a_spreadsheet_runs_nothing(bench: Any) -> None:
+    for number in range(5):
+        bench.grant(100, f"learner{number}")
+        bench.session(f"learner{number}", site="=HYPERLINK(1)")
+    bench.grant(100, "alone")
+    bench.session("alone", site="small")
+    made = bench.ledger.report(("site",), *PERIOD)
+    table = list(csv.DictReader(io.StringIO(made.as_csv())))
+    assert [row["site"] for row in table] == ["'=HYPERLINK(1)", "small"]
+    assert (table[0]["list_price_yuan"], table[0]["paid_by_city_yuan"]) == ("2.50", "1.333335")
+    assert set(table[1].values()) == {"city-2026", "small", "suppressed"}
+    data = json.loads(json.dumps(made.as_json()))
+    assert data["rows"][0]["sums"]["total_uy"] == 2_500_000
+    assert data["rows"][1]["sums"] is None
+
+
+def test_unprogrammed_sessions_are_a_row_of_their_own(make_bench: Any, rules: Any) -> None:
+    elsewhere = {**rules["programme"], "courses": ["another"]}
+    bench = make_bench(rules["make"](programmes=(elsewhere,)))
+    for number in range(5):
+        bench.grant(100, f"learner{number}")
+        bench.session(f"learner{number}")
+    (row,) = bench.ledger.report((), *PERIOD).rows
+    assert (row.programme, row.sums.subsidised_uy, row.sums.learner_uy) == ("", 0, 2_500_000)
+
+
+@pytest.mark.parametrize("dimensions", [("learner",), ("course", "course"), ("payer; DROP TABLE",)])
+def test_a_breakdown_by_person_or_by_anything_unknown_is_refused(bench: Any, dimensions: tuple[str, ...]) -> None:
+    with pytest.raises(LedgerError, match="expected some of"):
+        bench.ledger.report(dimensions, *PERIOD)
+    with pytest.raises(LedgerError, match="expected some of"):
+        bench.ledger.lines(dict.fromkeys(dimensions, "x") | {"learner": "li"}, *PERIOD)
+
+
+def test_estimated_sessions_are_counted_as_such(bench: Any) -> None:
+    for number in range(5):
+        bench.grant(100, f"learner{number}")
+        lease = bench.ledger.open(bench.request(f"learner{number}"))
+        bench.ledger.record_started(lease.id, lease.requested_us, "engine")
+        bench.ledger.record_ended(lease.id, lease.requested_us + HOUR_US, "steward", "power cut", DAY_US)
+    assert bench.ledger.report((), *PERIOD).rows[0].sums.estimated_sessions == 5
