@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hub.portal.app import Portal
 
 Standing = Literal["not-started", "in-progress", "queued", "grading", "needs_review", "graded", "failed"]
+TO_DO: frozenset[Standing] = frozenset({"not-started", "in-progress", "failed"})
 PENDING: frozenset[Standing] = frozenset({"queued", "grading"})
 ENROLMENT = "enrolment"
 """Why the first grant was made; the spawner gives the same reason, so that it is made once."""
@@ -35,7 +36,10 @@ class Score:
 
 @dataclass(frozen=True)
 class LabCard:
-    """One lab as its learner sees it: ``counted`` hides marks not released yet, ``quote`` is None without a price."""
+    """One lab as its learner sees it: ``counted`` hides marks not released yet, ``quote`` is None without a price.
+
+    ``short_uy`` is what the allowance lacks for the longest session, which a start holds; 0 when it can be paid.
+    """
 
     course: Course
     lab: Lab
@@ -47,6 +51,7 @@ class LabCard:
     opens_us: int
     due_us: int | None
     quote: Quote | None
+    short_uy: int
     running: Lease | None
     start_url: str
 
@@ -86,7 +91,7 @@ def course_home(portal: Portal, course: Course, learner: str) -> CourseHome:
     worked_on = [session.lease.lab for session in ledger.sessions(learner, course.id)]
     results = portal.services.submissions.results(course.id, learner)
     account = enrolled_account(portal, course, learner)
-    cards = tuple(_card(portal, course, lab, learner, running, set(worked_on), results) for lab in course.labs)
+    cards = tuple(_card(portal, course, lab, learner, account, running, set(worked_on), results) for lab in course.labs)
     counted = tuple(card.counted for card in cards if card.counted)
     return CourseHome(
         course=course,
@@ -103,7 +108,8 @@ def lab_card(portal: Portal, course: Course, lab: Lab, learner: str) -> LabCard:
     """One lab of :func:`course_home`, for its own page."""
     worked_on = {session.lease.lab for session in portal.services.ledger.sessions(learner, course.id)}
     results = portal.services.submissions.results(course.id, learner)
-    return _card(portal, course, lab, learner, running_lease(portal, learner), worked_on, results)
+    account = enrolled_account(portal, course, learner)
+    return _card(portal, course, lab, learner, account, running_lease(portal, learner), worked_on, results)
 
 
 def enrolled_account(portal: Portal, course: Course, learner: str) -> Account:
@@ -126,11 +132,11 @@ def certificates(portal: Portal, course: Course, learner: str) -> tuple[Certific
     return portal.services.certificates.for_holder(holder_ref(learner, course.id))
 
 
-def quote(portal: Portal, course: Course, lab: Lab, learner: str) -> Quote | None:
-    """What the planned minutes of ``lab`` would cost ``learner`` now."""
+def quote(portal: Portal, course: Course, lab: Lab, learner: str, minutes: int) -> Quote | None:
+    """What that many minutes of ``lab`` would cost ``learner`` now."""
     site = portal.config.site.id
     try:
-        return portal.services.ledger.quote(learner, course.id, lab.profile, lab.minutes, portal.clock(), site=site)
+        return portal.services.ledger.quote(learner, course.id, lab.profile, minutes, portal.clock(), site=site)
     except NoPriceError:
         return None
 
@@ -163,6 +169,7 @@ def _card(
     course: Course,
     lab: Lab,
     learner: str,
+    account: Account,
     running: Lease | None,
     worked_on: set[str],
     results: tuple[LabResult, ...],
@@ -183,12 +190,19 @@ def _card(
         attempts=attempts,
         opens_us=window[0] if window else 0,
         due_us=window[1] if window else None,
-        quote=quote(portal, course, lab, learner),
+        quote=quote(portal, course, lab, learner, lab.minutes),
+        short_uy=_short(portal, course, lab, learner, account),
         running=here,
         start_url=links.reopen(learner, course, lab, own_origins=own_origins)
         if here
         else links.start(learner, course, lab),
     )
+
+
+def _short(portal: Portal, course: Course, lab: Lab, learner: str, account: Account) -> int:
+    longest = portal.config.profiles.get(lab.profile)
+    held = quote(portal, course, lab, learner, longest.longest_session_minutes) if longest else None
+    return max(0, held.total_uy - account.left_uy) if held else 0
 
 
 def _covered(result: LabResult, attempts: tuple[Attempt, ...]) -> LabResult:
@@ -197,8 +211,8 @@ def _covered(result: LabResult, attempts: tuple[Attempt, ...]) -> LabResult:
 
 
 def _onward(cards: tuple[LabCard, ...], worked_on: list[str]) -> LabCard | None:
-    """The running lab, else the last one worked on that lacks its score, else the first that lacks it."""
+    """The running lab, else the last one worked on that is not handed in, else the first that is not."""
     running = next((card for card in cards if card.running), None)
-    unfinished = {card.lab.id: card for card in cards if card.standing != "graded"}
-    last = next((unfinished[lab] for lab in worked_on if lab in unfinished), None)
-    return running or last or next(iter(unfinished.values()), None)
+    to_do = {card.lab.id: card for card in cards if card.standing in TO_DO}
+    last = next((to_do[lab] for lab in worked_on if lab in to_do), None)
+    return running or last or next(iter(to_do.values()), None)

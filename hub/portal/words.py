@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from babel.dates import format_date, format_datetime, format_timedelta
 from flask_babel import get_locale, gettext
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MICRO = 1_000_000
 CENT_UY = 10_000
 MOMENT = {"zh": "y年M月d日 EEE HH:mm", "en": "EEE d MMM y, HH:mm"}
+LONGEST_IN_DAYS = timedelta(days=60)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -60,7 +61,13 @@ def iso(us: int) -> str:
 
 def from_now(us: int, now_us: int) -> str:
     """How far ``us`` lies ahead or behind: "in 3 days", "2 hours ago"."""
-    return format_timedelta(timedelta(microseconds=us - now_us), add_direction=True, locale=get_locale())
+    delta = timedelta(microseconds=us - now_us)
+    if timedelta(days=1.5) <= abs(delta) <= LONGEST_IN_DAYS:
+        # Left to itself, Babel says "in 2 weeks" of a deadline 17 days off.
+        return format_timedelta(
+            delta, granularity="day", threshold=LONGEST_IN_DAYS.days, add_direction=True, locale=get_locale()
+        )
+    return format_timedelta(delta, add_direction=True, locale=get_locale())
 
 
 def span(seconds: float) -> str:

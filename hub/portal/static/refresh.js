@@ -9,6 +9,8 @@ async function refresh(part) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById(part.id);
   if (fresh.innerHTML === part.innerHTML) return part;
+  const news = document.getElementById(`${part.id}-news`);
+  if (news && fresh.dataset.says !== part.dataset.says) news.textContent = fresh.dataset.says;
   part.replaceWith(fresh);
   return fresh;
 }

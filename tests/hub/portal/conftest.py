@@ -1,10 +1,10 @@
-"""A small real world for the portal's tests: real database, stores and policy; only the clock and the sign-in are given."""
+"""A small real world for the portal's tests: database, stores and policy are real; clock and sign-in are given."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from hub.portal.app import PortalServices, create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from flask import Flask, Request
     from flask.testing import FlaskClient
@@ -42,7 +43,6 @@ DAY_US = 24 * HOUR_US
 NOON_US = 1_793_851_200_000_000  # 2026-11-05 12:00 in Shanghai
 RULES = LabRules(5, "best", 10, 10.0, 3, Limits())
 PREFIX = "/services/portal"
-POLICY = Path(__file__).parents[3] / "policy"
 
 COURSE = {
     "id": "micro-drama",
@@ -131,6 +131,11 @@ class HeaderSignIn:
         return redirect(PREFIX + "/")
 
 
+def _answer(at_us: int) -> dict[str, Any]:
+    """The cell a person grades, answered differently each time, so that a mark does not follow to the next attempt."""
+    return {"cell_type": "markdown", "metadata": {"nbgrader": {"grade_id": "essay"}}, "source": f"Take {at_us}"}
+
+
 class World:
     """The stores with the moves a test makes; ``now_us`` is what the clock says."""
 
@@ -140,7 +145,14 @@ class World:
         for module in (hub.people.tables, hub.compute.tables, grader.tables, certs.tables):
             module.metadata.create_all(engine)
         self.people = PeopleStore(engine, lambda: self.now_us)
-        policy = load_policy(POLICY / "tariffs.toml", POLICY / "subsidies.toml")
+        self.config = Config.model_validate(
+            {
+                "data_dir": folder,
+                "courses_dir": folder / "courses",
+                "server": {"public_url": "http://reel.example"},
+            }
+        )
+        policy = load_policy(self.config.policy.tariffs, self.config.policy.subsidies)
         self.ledger = Ledger(engine, policy, folder / "checkpoint.pem", clock=lambda: self.now_us)
         self.submissions = SubmissionStore(engine, folder / "blobs", clock=lambda: self.now_us)
         self.certificates = CertificateStore(engine)
@@ -148,14 +160,6 @@ class World:
         rubric = folder / "courses" / "micro-drama" / "rubrics" / "script.toml"
         rubric.parent.mkdir(parents=True)
         rubric.write_text(RUBRIC, encoding="utf-8")
-        self.config = Config.model_validate(
-            {
-                "data_dir": folder,
-                "courses_dir": folder / "courses",
-                "policy": {"tariffs": POLICY / "tariffs.toml", "subsidies": POLICY / "subsidies.toml"},
-                "server": {"public_url": "http://reel.example"},
-            }
-        )
         self.people.put_site(Site("main", "上海创作基地", "Shanghai pilot base"))
         self.app = self._app()
 
@@ -213,24 +217,24 @@ class World:
     def hand_in(self, name: str, lab: str, content: bytes = b"notebook", late_us: int = 0) -> Any:
         due_us = self.now_us + DAY_US - (DAY_US + late_us if late_us else 0)
         window = Window(self.now_us - 9 * DAY_US, due_us, self.now_us + 9 * DAY_US)
-        return self.submissions.add(
-            "micro-drama", lab, name, content, window=window, rules=RULES, version="v1" * 16
-        )
+        return self.submissions.add("micro-drama", lab, name, content, window=window, rules=RULES, version="v1" * 16)
 
     def grade(self, *cells: CellScore) -> Any:
         """Grade the submission that waits longest, as a worker does."""
         claim = self.submissions.claim("worker-0")
         assert claim
-        notebook = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+        notebook = json.dumps({"cells": [_answer(self.submissions.now_us())], "metadata": {}, "nbformat": 4}).encode()
         assert self.submissions.record(claim, Verdict(cells=cells, notebook=notebook, seconds=1.0))
         return claim.submission
 
     def mark(self, name: str, lab: str, score: float, comment: str) -> None:
         """A hand mark, as the gradebook hands it over."""
-        submission = self.submissions.attempts("micro-drama", lab, name)[-1].submission
-        seen = self.submissions.attempts("micro-drama", lab, name)
-        self.submissions.posted("micro-drama", lab, name, submission.id, seen)
-        self.submissions.record_hand_marks("micro-drama", [HandMark(name, lab, "essay", score, comment)])
+        told_of = self.submissions.to_show("micro-drama", lab, name)
+        assert told_of
+        self.submissions.posted(told_of)
+        shown = self.submissions.submission(self.submissions.shown("micro-drama", lab, name))
+        given = HandMark(name, lab, shown.received_us, "essay", score, comment)
+        assert self.submissions.record_hand_marks("micro-drama", [given])
 
 
 @pytest.fixture
@@ -258,3 +262,51 @@ def post() -> Callable[..., Any]:
         return client.post(PREFIX + to, data={"form_token": token, **data}, **more)
 
     return send
+
+
+HOOK = "开场钩子 The hook"
+
+
+def auto(score: float, reason_zh: str = "", reason_en: str = "") -> CellScore:
+    """A checked cell of four points."""
+    return CellScore("parse", "解析剧本 Parse the screenplay", "auto", score, 4, reason_zh, reason_en)
+
+
+def essay() -> CellScore:
+    """A cell of four points that a person grades."""
+    return CellScore("essay", HOOK, "manual", 0, 4, "", "")
+
+
+@pytest.fixture
+def cells() -> type:
+    """What graded cells look like: ``cells.auto(score, ...)`` and ``cells.essay()``."""
+    return type("Cells", (), {"auto": staticmethod(auto), "essay": staticmethod(essay)})
+
+
+@pytest.fixture
+def busy(school: World) -> World:
+    """A class in full work: eight trainees at every state a page can show."""
+    names = ["王芳", "刘洋", "陈静", "赵磊", "周敏", "孙丽"]
+    roster = "number,name\n" + "".join(f"B{n:02},{name}\n" for n, name in enumerate(names, 1)) + "C01,未注册\n"
+    cohort = school.the_class  # type: ignore[attr-defined]
+    school.people.import_roster(cohort.id, roster.encode())
+    learners = [school.trainee(cohort, f"B{n:02}", f"learner{n}") for n in range(1, len(names) + 1)]
+    for number, name in enumerate(["liming", *learners]):
+        school.worked(name, "script-to-shots", 42 + 7 * number, number=10 + number)
+        if number < 5:
+            school.hand_in(name, "script-to-shots", f"{name} 1".encode(), late_us=DAY_US // 2 if number == 2 else 0)
+            school.grade(
+                auto(2, "第 3 场没有识别出来：应为 8 场，实际 7 场。", "Scene 3 was not found: expected 8, got 7."),
+                essay(),
+            )
+    school.now_us += HOUR_US
+    school.hand_in("liming", "script-to-shots", b"liming 2")
+    school.grade(
+        auto(4, "8 场全部识别，角色和时长正确。", "All 8 scenes found; characters and lengths are right."), essay()
+    )
+    school.mark(
+        "liming", "script-to-shots", 3, "钩子清楚，第二句台词可以再短一些。The hook is clear; shorten the second line."
+    )
+    school.submissions.release_feedback("micro-drama", "script-to-shots", "liming", released_by="wang")
+    school.hand_in("liming", "first-take", b"liming first take")
+    return school
