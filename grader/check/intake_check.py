@@ -35,7 +35,7 @@ def inspect_notebook(notebook: bytes, release: bytes) -> None:
         raise NotebookRefused(
             "cell-twice",
             zh="同一个作业单元格出现了多次（常因复制粘贴整个单元格）。请删掉多余的一份后再提交。",
-            en="A cell of the lab is there more than once (often from copying a whole cell). Delete the copy, then submit.",
+            en="A cell of the lab is there more than once (often from copying a cell). Delete the copy, then submit.",
             got=", ".join(f"{grade_id!r} {counts[grade_id]} times" for grade_id in twice),
             expected="each cell of the lab once",
         )

@@ -14,7 +14,7 @@ MAX_GRADE_ID_CHARS = 200
 CellType = Literal["code", "markdown", "raw"]
 
 
-class NotebookRefused(Exception):
+class NotebookRefused(Exception):  # noqa: N818  the name the intake speaks of
     """A notebook cannot be graded; ``zh`` and ``en`` tell the learner, ``got`` and ``expected`` the detail."""
 
     def __init__(self, code: str, *, zh: str, en: str, got: str, expected: str) -> None:

@@ -8,22 +8,22 @@ believes nothing that comes back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
+
+from grader.verdict import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from grader.verdict import Limits
-
 Choice = Literal["auto", "bubblewrap", "unshare"]
 
 
-class SandboxUnavailable(Exception):
+class SandboxUnavailable(Exception):  # noqa: N818  a state of the host
     """No sandbox can be built here; the message says what to install or allow."""
 
 
-class BoxEnded(Exception):
+class BoxEnded(Exception):  # noqa: N818  an event
     """The box gives no more answers; ``cause`` says why."""
 
     def __init__(self, cause: Literal["died", "time", "memory", "output", "start"], detail: str = "") -> None:
@@ -44,6 +44,13 @@ class BoxPlan:
 class Box(Protocol):
     """A running box. Leaving the ``with`` block kills everything in it."""
 
+    def make_ready(self) -> None:
+        """Hand in the plan and wait until the program inside has shut the box and waits for its first line.
+
+        Raises:
+            BoxEnded: with cause ``start``: it did not come up.
+        """
+
     def send(self, line: bytes, deadline: float) -> None:
         """Hand in one line (without its newline) before ``deadline`` (monotonic seconds).
 
@@ -61,7 +68,7 @@ class Box(Protocol):
     def kill(self) -> None:
         """End every process of the box and wait until none is left."""
 
-    def __enter__(self) -> Box: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,17 +81,36 @@ class Sandbox(Protocol):
     name: str
 
     def start(self, plan: BoxPlan) -> Box:
-        """Start a box that is ready for its first line.
-
-        Raises:
-            BoxEnded: with cause ``start``: it did not come up.
-        """
+        """Start a box; it comes up on its own until :meth:`Box.make_ready` is called."""
 
 
 def open_sandbox(choice: Choice = "auto") -> Sandbox:
     """The sandbox called ``choice``; ``auto`` takes bubblewrap, else unshare. Tries it out before it answers.
 
     Raises:
-        SandboxUnavailable: it does not work on this host. There is never silently none.
+        SandboxUnavailable: it does not work on this host; the message says what to install. There is never silently
+            none.
     """
-    raise SandboxUnavailable(f"{choice}: being built")
+    from grader.sandbox.bubblewrap import BubblewrapSandbox  # noqa: PLC0415  engines import this module
+    from grader.sandbox.unshare import UnshareSandbox  # noqa: PLC0415
+
+    engines: dict[str, type[BubblewrapSandbox | UnshareSandbox]] = {
+        "bubblewrap": BubblewrapSandbox,
+        "unshare": UnshareSandbox,
+    }
+    if choice != "auto" and choice not in engines:
+        raise SandboxUnavailable(f"sandbox: got {choice!r}, expected one of auto, {', '.join(engines)}")
+    reasons = []
+    for name in engines if choice == "auto" else [choice]:
+        try:
+            sandbox = engines[name]()
+            with sandbox.start(BoxPlan("runner", Limits())) as box:
+                box.make_ready()
+        except (SandboxUnavailable, BoxEnded, OSError) as error:
+            reasons.append(f"{name}: {error}")
+        else:
+            return sandbox
+    raise SandboxUnavailable(
+        "submissions cannot be graded safely on this host. Install bubblewrap (apt install bubblewrap libseccomp2), or "
+        "allow user name spaces (sysctl user.max_user_namespaces). Tried: " + "; ".join(reasons)
+    )

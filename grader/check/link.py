@@ -1,0 +1,180 @@
+"""The checker's end of the talk with the learner's box: asks, and builds its own values from untrusted answers."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from grader.sandbox.wire import Decoder, Encoder, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grader.sandbox.pipe import Pipe
+
+_MAX_CALLBACKS = 100_000
+_MAX_NAME = 200
+
+
+class ProxyError(BaseException):
+    """A test asked of the learner's object what only the checker may decide, or the box can answer no more.
+
+    Not an ``Exception``: a test's own ``except Exception`` must not turn it into a passed test.
+    """
+
+
+class LearnerFault(Exception):  # noqa: N818  stands for exceptions that must not act in the checker
+    """The learner's code raised something like SystemExit that would end the checker if it were raised here."""
+
+
+class Link:
+    """One conversation with one box, through the process that started both."""
+
+    def __init__(self, pipe: Pipe, make_proxy: Callable[[Link, dict[str, Any]], Any]) -> None:
+        self._pipe = pipe
+        self._make_proxy = make_proxy
+        self._functions: list[Callable[..., Any]] = []
+        self._exception_classes: dict[int, type[Exception]] = {}
+        self.problem: ProxyError | None = None
+        """The first refusal of the running test; a test that swallows it still fails."""
+        self.dead = False
+        self.may_change: Callable[[Any, Any], bool] = lambda _function, _argument: False
+        """Whether a function that returned something may also have changed this argument of the test."""
+
+    def ask(self, op: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, **more: Any) -> Any:
+        """The box's answer to ``op`` as a value of our own.
+
+        Raises:
+            ProxyError: it cannot be asked or answered that way.
+            Exception: what the learner's code raised, as the same builtin class.
+        """
+        sent = {"op": op, "args": [self._encode(one) for one in args], **more}
+        if kwargs:
+            sent["kwargs"] = {name: self._encode(one) for name, one in kwargs.items()}
+        answer = self._exchange(sent)
+        if "error" in answer:
+            raise self._learner_error(answer["error"])
+        value = self._decode(answer["ok"])
+        if op == "call" and isinstance(answer.get("args"), list):
+            for given, changed in zip(args[1:], answer["args"], strict=False):
+                if changed is not None and (value is None or self.may_change(args[0], given)):
+                    self._write_back(given, changed)
+        return value
+
+    def refuse(self, reason: str) -> ProxyError:
+        """Note why the running test fails, and answer the error to raise."""
+        error = ProxyError(reason)
+        self.problem = self.problem or error
+        return error
+
+    def exception_class(self, reference: dict[str, Any]) -> type[Exception]:
+        """A class of our own that stands for an exception class of the learner's."""
+        return self._mirror(reference, _harmless(reference.get("b")))
+
+    def _exchange(self, sent: dict[str, Any]) -> dict[str, Any]:
+        for _ in range(_MAX_CALLBACKS):
+            self._pipe.send({"ask": sent})
+            answer = self._parse(self._pipe.receive_line())
+            if "callback" not in answer:
+                return answer
+            sent = self._call_back(answer)
+        raise self.refuse(f"your code called a function of the test more than {_MAX_CALLBACKS} times")
+
+    def _parse(self, line: bytes) -> dict[str, Any]:
+        if line[:1] == b"D":
+            self.dead = True
+            raise self.refuse(line[1:].decode())
+        try:
+            answer = json.loads(line[1:])
+        except (ValueError, RecursionError) as error:
+            raise self.refuse("the answer of your code could not be read") from error
+        if isinstance(answer, dict) and isinstance(answer.get("refused"), str):
+            raise self.refuse(f"what your code returned cannot be checked: {answer['refused'][:400]}")
+        if not isinstance(answer, dict) or not {"ok", "error", "callback"} & answer.keys():
+            raise self.refuse("the answer of your code could not be read")
+        return answer
+
+    def _call_back(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Call the function of the test that the learner's code was given; its result goes back in."""
+        try:
+            function = self._functions[answer["callback"]]
+            args = [self._decode(one) for one in answer["args"]]
+            kwargs = {str(name): self._decode(one) for name, one in answer["kwargs"].items()}
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise self.refuse("your code called a function it was not given") from error
+        try:
+            return {"op": "returned", "ok": self._encode(function(*args, **kwargs))}
+        except Exception as error:  # noqa: BLE001  goes back to where the learner's code can catch it
+            return {"op": "returned", "error": type(error).__name__, "text": str(error)[:1000]}
+
+    def _encode(self, value: Any) -> Any:
+        try:
+            return Encoder(self._refer, always_refer=False).encode(value)
+        except (WireError, RecursionError) as error:
+            raise self.refuse(f"the test cannot hand {error} to your code") from error
+
+    def _refer(self, value: Any) -> dict[str, Any]:
+        reference = getattr(type(value), "reference_of", None)
+        if reference is not None:
+            return {"t": "ref", "id": reference(value)}
+        if callable(value) and not isinstance(value, type):
+            self._functions.append(value)
+            return {"t": "function", "id": len(self._functions) - 1}
+        raise self.refuse(f"the test cannot hand a {type(value).__name__} to your code; it can hand over plain data")
+
+    def _decode(self, data: Any) -> Any:
+        try:
+            return Decoder(self._resolve, may_import=False).decode(data)
+        except (WireError, RecursionError) as error:
+            raise self.refuse(f"what your code returned cannot be checked: {error}") from error
+
+    def _resolve(self, data: dict[str, Any]) -> Any:
+        if data.get("t") != "ref" or type(data.get("id")) is not int:
+            raise WireError("an unknown kind of value")
+        clean = {key: str(data[key])[:_MAX_NAME] for key in ("n", "k", "m", "b") if key in data}
+        return self._make_proxy(self, {"id": data["id"], **clean})
+
+    def _learner_error(self, data: Any) -> BaseException:
+        try:
+            kind = _harmless(data["base"])
+            for reference in reversed(data["own"]):
+                kind = self._mirror(reference, kind)
+            args = self._decode(data["args"]) or [str(data["text"])]
+            trace = str(data["trace"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise self.refuse("the answer of your code could not be read") from error
+        try:
+            made = kind(*args)
+        except Exception:  # noqa: BLE001  some builtin exceptions want particular arguments
+            made = LearnerFault(str(data["text"]))
+        made.learner_trace = trace  # type: ignore[attr-defined]  shown to the learner by visible tests
+        return made
+
+    def _mirror(self, reference: dict[str, Any], parent: type[Exception]) -> type[Exception]:
+        number = reference["id"]
+        if number not in self._exception_classes:
+            name = str(reference.get("m", "Error"))[:_MAX_NAME] or "Error"
+            body = {"reference_of": staticmethod(lambda _: number), "__module__": "learner"}
+            self._exception_classes[number] = type(name, (parent,), body)
+        return self._exception_classes[number]
+
+    def _write_back(self, given: Any, changed: Any) -> None:
+        """Do to the test's own list, dict, set or array what the learner's function did to its copy."""
+        value = self._decode(changed)
+        if type(value) is not type(given):
+            return
+        numpy = sys.modules.get("numpy")
+        if isinstance(given, list | bytearray):
+            given[:] = value
+        elif isinstance(given, dict | set):
+            given.clear()
+            given.update(value)
+        elif numpy is not None and isinstance(given, numpy.ndarray) and given.shape == value.shape:
+            given[...] = value
+
+
+def _harmless(name: Any) -> type[Exception]:
+    kind = getattr(builtins, name, None) if isinstance(name, str) else None
+    return kind if isinstance(kind, type) and issubclass(kind, Exception) else LearnerFault

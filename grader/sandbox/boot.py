@@ -1,0 +1,97 @@
+"""The first program in every box: closes what is still open, gives up what is left of power, starts the role.
+
+Started as a script by the path it has inside the box; the first line it reads is the plan.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+_MIB = 1 << 20
+_VIRTUAL_HEADROOM = 24 << 30
+_FILES = 512
+
+
+def main() -> None:
+    """Read the plan, shut the box from inside where the engine could not, and run the role until it ends."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from grader.sandbox import jail  # noqa: PLC0415  importable only now
+    from grader.sandbox.pipe import Pipe  # noqa: PLC0415
+
+    pipe = Pipe(os.dup(0), os.dup(1))
+    plan = pipe.receive()
+    if plan["jail"] is not None:
+        jail.enter(plan["jail"])
+        _load_from(plan["code"])
+    Path(plan["work"]).mkdir(parents=True, exist_ok=True)
+    _leave_root(plan["uid"], Path(plan["work"]))
+    jail.show_own_process()
+    if plan["jail"] is not None:
+        jail.give_up_power(bytes.fromhex(plan["jail"]["seccomp"]))
+    os.chdir(plan["work"])
+    _limit(plan)
+    if plan["role"] == "runner":
+        from grader.sandbox.runner import prepare  # noqa: PLC0415
+    else:
+        from grader.check.examiner import prepare  # noqa: PLC0415
+    serve = prepare(pipe, plan)
+    # Up to here the host hears what went wrong; from here on nothing in the box holds a way out but the pipe.
+    _redirect_output(plan["role"])
+    pipe.send({"ready": True})
+    serve()
+
+
+def _load_from(code: str) -> None:
+    """Import the rest of the package from where it lies inside the box: the host's path is gone."""
+    sys.path[0] = code
+    for name in [name for name in sys.modules if name.split(".")[0] == "grader"]:
+        del sys.modules[name]
+
+
+def _leave_root(uid: int, work: Path) -> None:
+    if uid and os.getuid() == 0:
+        for folder in (work.parent, work):
+            os.chown(folder, uid, uid)
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def _limit(plan: dict[str, Any]) -> None:
+    memory = plan["memory_mb"] * _MIB
+    caps = {
+        resource.RLIMIT_CPU: plan["cpu_seconds"],
+        resource.RLIMIT_FSIZE: plan["disk_mb"] * _MIB,
+        resource.RLIMIT_NOFILE: _FILES,
+        resource.RLIMIT_NPROC: plan["processes"],
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MEMLOCK: _MIB,
+        resource.RLIMIT_MSGQUEUE: 0,
+        # Private memory each process may write to; the address space itself is large with torch loaded.
+        resource.RLIMIT_DATA: memory,
+        resource.RLIMIT_AS: memory + _VIRTUAL_HEADROOM,
+    }
+    for cap, value in caps.items():
+        resource.setrlimit(cap, (value, value))
+
+
+def _redirect_output(role: str) -> None:
+    silent = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silent, 0)
+    if role == "runner":
+        stray = os.open("/tmp/.output", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)  # noqa: S108  the box's own
+        os.dup2(stray, 1)
+        os.dup2(stray, 2)
+        os.close(stray)
+    else:
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+    os.close(silent)
+
+
+if __name__ == "__main__":
+    main()

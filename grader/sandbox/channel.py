@@ -1,0 +1,75 @@
+"""Lines over two pipes, capped and never waited for past a deadline: the host's end of a box."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from typing import TYPE_CHECKING
+
+from grader.sandbox.box import BoxEnded
+
+if TYPE_CHECKING:
+    import subprocess
+
+MAX_LINE_BYTES = 64 << 20
+_CHUNK = 1 << 18
+
+
+class Channel:
+    """One conversation with one process. Everything received is bytes nobody has looked at."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None  # noqa: S101  opened as pipes by whoever starts a box
+        assert process.stdout is not None  # noqa: S101
+        self._write_fd, self._read_fd = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(self._write_fd, False)
+        os.set_blocking(self._read_fd, False)
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def send(self, line: bytes, deadline: float) -> None:
+        """Write ``line`` and a newline before ``deadline`` (monotonic seconds).
+
+        Raises:
+            BoxEnded: the other side took no more in time, or is gone.
+        """
+        rest = memoryview(line + b"\n")
+        while rest:
+            self._wait(self._write_fd, select.POLLOUT, deadline)
+            try:
+                rest = rest[os.write(self._write_fd, rest[:_CHUNK]) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise BoxEnded("died") from error
+
+    def receive(self, deadline: float) -> bytes:
+        """Read up to the next newline before ``deadline`` (monotonic seconds).
+
+        Raises:
+            BoxEnded: nothing came in time, the other side is gone, or the line is too long.
+        """
+        while (end := self._buffer.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._buffer)
+            if len(self._buffer) > MAX_LINE_BYTES:
+                raise BoxEnded("output", f"a line of more than {MAX_LINE_BYTES} bytes")
+            self._wait(self._read_fd, select.POLLIN, deadline)
+            try:
+                chunk = os.read(self._read_fd, _CHUNK)
+            except BlockingIOError:
+                continue
+            if not chunk:
+                raise BoxEnded("died")
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return line
+
+    @staticmethod
+    def _wait(descriptor: int, event: int, deadline: float) -> None:
+        poller = select.poll()
+        poller.register(descriptor, event)
+        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise BoxEnded("time")
