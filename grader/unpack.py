@@ -48,7 +48,7 @@ def unpack(archive: bytes, caps: Caps) -> dict[str, bytes]:
     _check_directory_size(archive, caps)
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+            entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
             return _read_all(opened, entries, caps)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError, OSError) as error:
         raise _not_a_zip(str(error)) from error

@@ -46,11 +46,13 @@ class StoredVerdict:
 
 def keep_files(blobs: Blobs, graded: Verdict, release: bytes) -> Kept:
     """Store a verdict's bytes before the row that names them."""
-    for file in graded.files:
-        if file.content:
-            blobs.put(file.content)
     files = tuple(
-        {"path": file.path, "sha256": file.sha256, "bytes": file.bytes, "kept": bool(file.content)}
+        {
+            "path": file.path,
+            "sha256": blobs.put(file.content) if file.content else file.sha256,
+            "bytes": file.bytes,
+            "kept": bool(file.content),
+        }
         for file in graded.files
     )
     return Kept(blobs.put(graded.notebook), files, answer_digests(graded.notebook), answer_digests(release))
