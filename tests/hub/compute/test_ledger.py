@@ -1,5 +1,6 @@
 """What people see of the ledger: what is held, charged, shared, left; and that nobody overspends."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -150,6 +151,15 @@ def test_twenty_four_threads_share_a_budget_for_three(any_bench: Any) -> None:
     assert (found.held, found.entries) == (True, 5)
 
 
+def order(bench: Any, **more: Any) -> str:
+    """What a process of its own needs to know."""
+    asked = bench.request()
+    names = ("learner", "course", "lab", "cohort", "site", "profile", "longest_us", "requested_us")
+    url = bench.engine.url.render_as_string(hide_password=False)
+    request = {name: getattr(asked, name) for name in names}
+    return json.dumps({"url": url, "policy": bench.policy.text, "request": request, **more})
+
+
 STARTER = textwrap.dedent("""
     import json, sys
     from uuid import uuid4
@@ -169,15 +179,9 @@ STARTER = textwrap.dedent("""
 
 
 def test_six_processes_share_a_budget_for_three(any_bench: Any) -> None:
-    import json  # noqa: PLC0415 - only this test speaks to processes
-
     bench = any_bench
     bench.grant(6)
-    asked = bench.request()
-    request = {name: getattr(asked, name) for name in ("learner", "course", "lab", "cohort", "site", "profile")}
-    request |= {"longest_us": asked.longest_us, "requested_us": asked.requested_us}
-    url = bench.engine.url.render_as_string(hide_password=False)
-    told = json.dumps({"url": url, "policy": bench.policy.text, "request": request})
+    told = order(bench)
     starters = [
         subprocess.Popen([sys.executable, "-c", STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(6)
@@ -189,6 +193,46 @@ def test_six_processes_share_a_budget_for_three(any_bench: Any) -> None:
     assert [starter.wait() for starter in starters] == [0] * 6
     assert (outcomes.count("opened"), outcomes.count("refused")) == (3, 21)
     assert bench.ledger.verify().held
+
+
+WRITER = textwrap.dedent("""
+    import json, sys
+    from uuid import UUID
+    from hub.compute.lease import HOUR_US, LeaseRequest
+    from hub.compute.ledger import Ledger
+    from hub.compute.policy import Policy
+    from hub.db import open_engine
+    given = json.load(sys.stdin)
+    ledger = Ledger(open_engine(given["url"]), Policy.model_validate(given["policy"]))
+    for number in range(given["sessions"]):
+        lease = ledger.open(LeaseRequest(id=UUID(int=number + 1), **given["request"]))
+        print("opened", flush=True)
+        ledger.record_started(lease.id, lease.requested_us, "engine")
+        print("started", flush=True)
+        ledger.record_ended(lease.id, lease.requested_us + HOUR_US, "engine", "stopped")
+        print("ended", flush=True)
+""")
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3, 7, 17])
+def test_a_writer_killed_anywhere_loses_nothing_and_bills_nothing_twice(any_bench: Any, lines: int) -> None:
+    bench = any_bench
+    bench.grant(100)
+    told = order(bench, sessions=30)
+    writer = subprocess.Popen([sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    writer.stdin.write(told)
+    writer.stdin.close()
+    said = [writer.stdout.readline().strip() for _ in range(lines)]
+    writer.kill()
+    writer.wait()
+    assert bench.ledger.verify().held
+    assert len(bench.rows("hub_event")) >= 2 + lines
+    done = subprocess.run([sys.executable, "-c", WRITER], input=told, capture_output=True, text=True, check=True)
+    assert said == done.stdout.split()[:lines]
+    account = bench.ledger.account("li", "micro-drama")
+    assert (account.spent_uy, account.held_uy) == (30 * 500_000, 0)
+    found = bench.ledger.verify()
+    assert (found.held, found.entries) == (True, 2 + 3 * 30)
 
 
 def test_writers_and_readers_side_by_side_keep_one_chain(any_bench: Any) -> None:
