@@ -178,6 +178,7 @@ STARTER = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_six_processes_share_a_budget_for_three(any_bench: Any) -> None:
     bench = any_bench
     bench.grant(6)
@@ -214,7 +215,8 @@ WRITER = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("lines", [1, 2, 3, 7, 17])
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", [1, 2, 3, 17])
 def test_a_writer_killed_anywhere_loses_nothing_and_bills_nothing_twice(any_bench: Any, lines: int) -> None:
     bench = any_bench
     bench.grant(100)
