@@ -84,7 +84,7 @@ def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf |
     if carrier.software != typeset.SOFTWARE:
         words = Text(
             zh="由其他版本的软件印制，无法逐项比对版面；请核验所附的 JSON。",
-            en="Printed by another version of the software, so the page was not compared; verify the JSON inside instead.",
+            en="Printed by another version of the software, so the page was not compared; verify the JSON inside.",
         )
         detail = f"got {carrier.software[:80]!r}, expected {typeset.SOFTWARE!r}"
         return (Step("page", Outcome.UNCHECKED, words, detail),)

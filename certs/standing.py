@@ -40,7 +40,7 @@ def standing(certificate: Certificate, profile: IssuerProfile, *, at_us: int) ->
 
 
 def with_record(answer: Verification, certificate: Certificate, *, at_us: int) -> Verification:
-    """``answer`` with the issuer's own revocation record in place of the published list, which follows a little later."""
+    """``answer`` with the issuer's own revocation record in place of the published list, which follows."""
     status = _status(certificate, at_us)
     steps = tuple(status if step.name == "status" else step for step in answer.steps)
     return replace(answer, steps=steps, verdict=verdict_of(steps, answer.facts, at_us))

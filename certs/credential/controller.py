@@ -110,7 +110,8 @@ def _method_entry(issuer: str, key: PublicKey) -> dict[str, str]:
         "publicKeyMultibase": key.multibase,
     }
     if key.retired_us is not None:
-        entry["expires"] = timestamp(key.retired_us)
+        # Rounded up: proofs are dated to the second, and those of the last one were made before.
+        entry["expires"] = timestamp(key.retired_us + 999_999)
     if key.bad_from_us is not None:
         entry["revoked"] = timestamp(key.bad_from_us)
     return entry
