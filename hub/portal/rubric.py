@@ -21,6 +21,7 @@ class Level(_Part):
     """What a piece of work must show to get ``points`` for a criterion."""
 
     points: float = Field(ge=0)
+    title: Text | None = None
     text: Text
 
 

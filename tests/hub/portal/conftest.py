@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from flask import redirect
+from sqlalchemy import create_engine, event
 
 import certs.tables
 import grader.tables
@@ -30,7 +34,7 @@ from hub.people.store import PeopleStore
 from hub.portal.app import PortalServices, create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flask import Flask, Request
@@ -139,11 +143,10 @@ def _answer(at_us: int) -> dict[str, Any]:
 class World:
     """The stores with the moves a test makes; ``now_us`` is what the clock says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, empty_database: Path) -> None:
         self.now_us = NOON_US
-        engine = open_engine(f"sqlite:///{folder / 'test.db'}")
-        for module in (hub.people.tables, hub.compute.tables, grader.tables, certs.tables):
-            module.metadata.create_all(engine)
+        shutil.copy(empty_database, folder / "test.db")
+        self.engine = engine = open_engine(f"sqlite:///{folder / 'test.db'}")
         self.people = PeopleStore(engine, lambda: self.now_us)
         self.config = Config.model_validate(
             {
@@ -237,9 +240,20 @@ class World:
         assert self.submissions.record_hand_marks("micro-drama", [given])
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with every table and no row; made once, because making it takes longer than most tests."""
+    file = tmp_path_factory.mktemp("portal") / "empty.db"
+    engine = create_engine(f"sqlite:///{file}")
+    for module in (hub.people.tables, hub.compute.tables, grader.tables, certs.tables):
+        module.metadata.create_all(engine)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path, empty_database: Path) -> World:
+    return World(tmp_path, empty_database)
 
 
 @pytest.fixture
@@ -256,10 +270,9 @@ def post() -> Callable[..., Any]:
     """Post a form as a browser does: read the page it stands on first, for its token."""
 
     def send(client: FlaskClient, page: str, to: str, data: dict[str, Any], **more: Any) -> Any:
-        client.get(PREFIX + page)
-        with client.session_transaction() as kept:
-            token = kept.get("form_token", "")
-        return client.post(PREFIX + to, data={"form_token": token, **data}, **more)
+        found = re.search(r'name="form_token" value="([^"]+)"', client.get(PREFIX + page).text)
+        assert found
+        return client.post(PREFIX + to, data={"form_token": found[1], **data}, **more)
 
     return send
 
@@ -310,3 +323,22 @@ def busy(school: World) -> World:
     school.submissions.release_feedback("micro-drama", "script-to-shots", "liming", released_by="wang")
     school.hand_in("liming", "first-take", b"liming first take")
     return school
+
+
+@pytest.fixture
+def count_queries(world: World) -> Callable[[], Any]:
+    """A block in which every statement sent to the database is noted."""
+
+    @contextmanager
+    def counting() -> Iterator[list[str]]:
+        asked: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if not statement.startswith("BEGIN"):
+                asked.append(statement)
+
+        event.listen(world.engine, "before_cursor_execute", note)
+        yield asked
+        event.remove(world.engine, "before_cursor_execute", note)
+
+    return counting
