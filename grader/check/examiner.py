@@ -125,8 +125,9 @@ class Examiner:
             "refused": isinstance(error, ProxyError),
             "kind": type(error).__name__[:200],
             "text": _text_of(error),
+            "zh": error.zh if isinstance(error, ProxyError) else "",
             "line": linecache.getline(name, line).strip()[:500] if line else "",
-            "trace": str(getattr(error, "learner_trace", ""))[:_MAX_TEXT],
+            "trace": "".join(getattr(error, "__notes__", []))[:_MAX_TEXT],
         }
 
 

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 _MAX_CALLBACKS = 100_000
 _MAX_NAME = 200
+_UNREADABLE = ("你的代码的回答无法读取", "the answer of your code could not be read")
 
 
 class ProxyError(BaseException):
     """A test asked of the learner's object what only the checker may decide, or the box can answer no more.
 
-    Not an ``Exception``: a test's own ``except Exception`` must not turn it into a passed test.
+    Not an ``Exception``: a test's own ``except Exception`` must not turn it into a passed test. ``zh`` and ``en`` tell
+    the learner why.
     """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh, self.en = zh, en
 
 
 class LearnerFault(Exception):  # noqa: N818  stands for exceptions that must not act in the checker
@@ -63,9 +69,9 @@ class Link:
                     self._write_back(given, changed)
         return value
 
-    def refuse(self, reason: str) -> ProxyError:
+    def refuse(self, zh: str, en: str) -> ProxyError:
         """Note why the running test fails, and answer the error to raise."""
-        error = ProxyError(reason)
+        error = ProxyError(zh, en)
         self.problem = self.problem or error
         return error
 
@@ -80,20 +86,23 @@ class Link:
             if "callback" not in answer:
                 return answer
             sent = self._call_back(answer)
-        raise self.refuse(f"your code called a function of the test more than {_MAX_CALLBACKS} times")
+        raise self.refuse(
+            f"你的代码调用测试给出的函数超过 {_MAX_CALLBACKS} 次",
+            f"your code called a function of the test more than {_MAX_CALLBACKS} times",
+        )
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         if line[:1] == b"D":
             self.dead = True
-            raise self.refuse(line[1:].decode())
+            raise self.refuse("运行你的代码的进程已经结束", "the process that ran your code has ended")
         try:
             answer = json.loads(line[1:])
         except (ValueError, RecursionError) as error:
-            raise self.refuse("the answer of your code could not be read") from error
+            raise self.refuse(*_UNREADABLE) from error
         if isinstance(answer, dict) and isinstance(answer.get("refused"), str):
-            raise self.refuse(f"what your code returned cannot be checked: {answer['refused'][:400]}")
+            raise self.refuse(*_uncheckable(answer["refused"][:400]))
         if not isinstance(answer, dict) or not {"ok", "error", "callback"} & answer.keys():
-            raise self.refuse("the answer of your code could not be read")
+            raise self.refuse(*_UNREADABLE)
         return answer
 
     def _call_back(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +112,7 @@ class Link:
             args = [self._decode(one) for one in answer["args"]]
             kwargs = {str(name): self._decode(one) for name, one in answer["kwargs"].items()}
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise self.refuse("your code called a function it was not given") from error
+            raise self.refuse("你的代码调用了没有给它的函数", "your code called a function it was not given") from error
         try:
             return {"op": "returned", "ok": self._encode(function(*args, **kwargs))}
         except Exception as error:  # noqa: BLE001  goes back to where the learner's code can catch it
@@ -113,7 +122,9 @@ class Link:
         try:
             return Encoder(self._refer, always_refer=False).encode(value)
         except (WireError, RecursionError) as error:
-            raise self.refuse(f"the test cannot hand {error} to your code") from error
+            raise self.refuse(
+                f"测试不能把这个值交给你的代码：{error}", f"the test cannot hand this to your code: {error}"
+            ) from error
 
     def _refer(self, value: Any) -> dict[str, Any]:
         reference = getattr(type(value), "reference_of", None)
@@ -122,18 +133,21 @@ class Link:
         if callable(value) and not isinstance(value, type):
             self._functions.append(value)
             return {"t": "function", "id": len(self._functions) - 1}
-        raise self.refuse(f"the test cannot hand a {type(value).__name__} to your code; it can hand over plain data")
+        raise self.refuse(
+            f"测试不能把 {type(value).__name__} 对象交给你的代码，只能传普通数据（请告诉老师）",
+            f"the test cannot hand a {type(value).__name__} to your code, only plain data (tell your instructor)",
+        )
 
     def _decode(self, data: Any) -> Any:
         try:
             return Decoder(self._resolve, may_import=False).decode(data)
         except (WireError, RecursionError) as error:
-            raise self.refuse(f"what your code returned cannot be checked: {error}") from error
+            raise self.refuse(*_uncheckable(str(error))) from error
 
     def _resolve(self, data: dict[str, Any]) -> Any:
         if data.get("t") != "ref" or type(data.get("id")) is not int:
             raise WireError("an unknown kind of value")
-        clean = {key: str(data[key])[:_MAX_NAME] for key in ("n", "k", "m", "b") if key in data}
+        clean: dict[str, Any] = {key: str(data[key])[:_MAX_NAME] for key in ("n", "k", "m", "b") if key in data}
         return self._make_proxy(self, {"id": data["id"], **clean})
 
     def _learner_error(self, data: Any) -> BaseException:
@@ -144,12 +158,12 @@ class Link:
             args = self._decode(data["args"]) or [str(data["text"])]
             trace = str(data["trace"])
         except (KeyError, TypeError, AttributeError) as error:
-            raise self.refuse("the answer of your code could not be read") from error
+            raise self.refuse(*_UNREADABLE) from error
         try:
             made = kind(*args)
         except Exception:  # noqa: BLE001  some builtin exceptions want particular arguments
             made = LearnerFault(str(data["text"]))
-        made.learner_trace = trace  # type: ignore[attr-defined]  shown to the learner by visible tests
+        made.add_note(trace)
         return made
 
     def _mirror(self, reference: dict[str, Any], parent: type[Exception]) -> type[Exception]:
@@ -178,3 +192,7 @@ class Link:
 def _harmless(name: Any) -> type[Exception]:
     kind = getattr(builtins, name, None) if isinstance(name, str) else None
     return kind if isinstance(kind, type) and issubclass(kind, Exception) else LearnerFault
+
+
+def _uncheckable(detail: str) -> tuple[str, str]:
+    return f"你的代码返回的内容无法检查：{detail}", f"what your code returned cannot be checked: {detail}"

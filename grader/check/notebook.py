@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_NOTEBOOK_BYTES = 20_000_000
 MAX_CELLS = 1000
@@ -46,6 +49,8 @@ class Cell:
     cell_type: CellType
     source: str
     tag: Tag | None
+    mark: Mapping[str, Any] = field(default_factory=dict)
+    """nbgrader's metadata as it stands; only a lab's own is ever passed on."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,9 @@ def _cell(number: int, raw: Any) -> Cell:
             "wrong-source", f"cell {number}: {type(source).__name__}", f"text of ≤ {MAX_SOURCE_CHARS} characters"
         )
     # Lone surrogates are legal in JSON escapes but cannot be written to any file or compiled.
-    return Cell(cell_type, source.encode("utf-8", "replace").decode(), _tag(raw.get("metadata")))
+    metadata = raw.get("metadata")
+    tag = _tag(metadata)
+    return Cell(cell_type, source.encode("utf-8", "replace").decode(), tag, metadata["nbgrader"] if tag else {})
 
 
 def _tag(metadata: Any) -> Tag | None:

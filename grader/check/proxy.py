@@ -36,7 +36,10 @@ def make_proxy(link: Link, reference: dict[str, Any]) -> Any:
     if kind == "module":
         name = reference.get("m", "")
         if name.split(".")[0] in ("__main__", "grader") or name not in sys.modules:
-            raise link.refuse(f"the test needs the module {name}, which only your own code has imported")
+            raise link.refuse(
+                f"测试需要模块 {name}，但只有你自己的代码导入了它",
+                f"the test needs the module {name}, which only your own code has imported",
+            )
         return sys.modules[name]
     if kind == "exception":
         return link.exception_class(reference)
@@ -74,13 +77,13 @@ class Proxy:
     def __deepcopy__(self, _: object) -> NoReturn:
         raise self.__refuse("a copy")
 
-    __copy__ = __reduce_ex__ = __deepcopy__  # type: ignore[assignment]  all three make copies
+    __copy__ = __reduce_ex__ = __deepcopy__  # all three make copies
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.__link.ask("set_attribute", (self, value), name=name)
 
-    @property
-    def __doc__(self) -> Any:  # type: ignore[override]  # noqa: A003, RUF100  the learner's docstring, not ours
+    @property  # type: ignore[override]  # the learner's docstring, not this class's
+    def __doc__(self) -> Any:
         return self.__link.ask("attribute", (self,), name="__doc__")
 
     def __repr__(self) -> str:
@@ -100,8 +103,10 @@ class Proxy:
 
     def __refuse(self, what: str) -> BaseException:
         return self.__link.refuse(
+            f"测试在 {what} 处需要普通数据（数字、文本、列表、字典、数组等），但你的代码给出的是 "
+            f"{Proxy.type_name_of(self)} 类型的对象",
             f"the test wanted plain data (a number, text, list, dict, array …) for {what}, "
-            f"but your code gave an object of type {Proxy.type_name_of(self)}"
+            f"but your code gave an object of type {Proxy.type_name_of(self)}",
         )
 
     def __plain(self, what: str) -> Any:

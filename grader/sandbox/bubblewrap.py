@@ -54,7 +54,7 @@ def _sent(content: bytes) -> BinaryIO:
     file.write(content)
     file.flush()
     file.seek(0)
-    return file  # type: ignore[return-value]  a wrapper around a BinaryIO
+    return file
 
 
 def _namespaces() -> list[str]:

@@ -115,6 +115,10 @@ def _devices(root: str) -> None:
         node = f"{root}/dev/{name}"
         Path(node).touch()
         _mount(f"/dev/{name}", node, None, _MS_BIND)
+    _mount(
+        "devpts", _folder(root + "/dev/pts"), "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"
+    )
+    Path(f"{root}/dev/ptmx").symlink_to("pts/ptmx")
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         Path(f"{root}/dev/{name}").symlink_to(target)
 

@@ -106,7 +106,7 @@ class Encoder:
             sent["r"] = self._refer(value)
         if issubclass(kind, enum.Enum):
             return {**sent, "v": value.name}
-        names = [field.name for field in dataclasses.fields(kind)]
+        names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # checked by the caller
         return {**sent, "v": [[name, self.encode(getattr(value, name), depth + 1)] for name in names]}
 
 
@@ -183,7 +183,7 @@ class Decoder:
             return self._resolve(data["r"])
         if issubclass(kind, enum.Enum):
             return kind[data["v"]]
-        names = [field.name for field in dataclasses.fields(kind)]
+        names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # known by now
         values = {name: self.decode(item, depth + 1) for name, item in data["v"]}
         if sorted(values) != sorted(names):
             raise WireError(f"{data['c'][:80]} with fields {sorted(values)[:20]}, expected {sorted(names)[:20]}")
