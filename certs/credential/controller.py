@@ -78,6 +78,8 @@ def parse_controller(data: bytes) -> Controller:
     issuer = document.get("id")
     if not isinstance(issuer, str) or not issuer:
         raise DocumentRefusedError(f"id: got {issuer!r}, expected the issuer's address")
+    if not {"verificationMethod", "assertionMethod"} & set(document):
+        raise DocumentRefusedError("got a document without verificationMethod, expected a controller or DID document")
     listed = _as_list(document.get("verificationMethod"))
     asserting, embedded = set(), []
     for entry in _as_list(document.get("assertionMethod")):

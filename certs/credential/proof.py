@@ -68,6 +68,8 @@ def check_signature(
     loader = document_loader(extra_contexts)
     try:
         if not extra_contexts:
+            # Counted before it is processed: what JSON-LD costs grows with typed nodes far more than with bytes.
+            ldp._screen_structure(document, contexts=False)  # noqa: SLF001 - as below
             # The library's context check (VC Data Integrity 2.4.1) is public only inside a verifier that also reads
             # the clock and wants an OpenBadgeCredential; status lists are none. openbadgeslib is pinned exactly.
             ldp._check_json_ld_form(document, document["proof"], loader)  # noqa: SLF001

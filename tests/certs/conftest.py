@@ -18,12 +18,13 @@ from certs.issue import prepare, run_issuer, sign
 from certs.keys import IssuerKey
 from certs.status import build_list
 from certs.store import Store
-from certs.verification import Verification
 from certs.verify import verify
 from hub.db import open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from certs.verification import Verification
 
 NOW_US = 1_795_305_600_000_000  # 2026-11-22
 DAY_US = 86_400 * 1_000_000
@@ -166,7 +167,9 @@ class Issuing:
 @pytest.fixture
 def issuing(store: Store, key: IssuerKey, profile: IssuerProfile) -> Iterator[Issuing]:
     stop = threading.Event()
-    thread = threading.Thread(target=run_issuer, args=(store, key, profile), kwargs={"poll_seconds": 0.05, "stop": stop})
+    thread = threading.Thread(
+        target=run_issuer, args=(store, key, profile), kwargs={"poll_seconds": 0.05, "stop": stop}
+    )
     thread.start()
     yield Issuing(store, profile)
     stop.set()
