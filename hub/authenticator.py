@@ -59,6 +59,9 @@ class ReelwrightAuthenticator(NativeAuthenticator):
         Raises:
             TooManyAttempts: this name or address has to wait.
         """
+        if not isinstance(data, dict):
+            # JupyterHub's token API passes on whatever a stranger's JSON holds.
+            return None
         name = self.normalize_username(str(data.get("username", "")).strip())[:MAX_TYPED_NAME]
         address = address_key(handler.request.remote_ip)
         keys: list[Key] = [("sign-in", f"{name} {address}"), ("sign-in-name", name), ("sign-in-address", address)]

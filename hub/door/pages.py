@@ -54,6 +54,13 @@ class Door(BaseHandler):
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         self.set_header("Cache-Control", "no-store")
 
+    async def prepare(self) -> None:
+        """Let a link choose the language with ``?lang=``, for this page and those after it."""
+        chosen = self.get_query_argument("lang", "")
+        if chosen in i18n.LOCALES:
+            self.remember_language(chosen)
+        await super().prepare()
+
     @property
     def language(self) -> i18n.Locale:
         """The language this visitor reads."""
