@@ -42,8 +42,9 @@ def cli() -> None:
 def run() -> None:
     """Start everything here and watch it until Ctrl-C."""
     from hub import addresses, prepare
+    from hub.child import StartFailed
     from hub.course import CourseError
-    from hub.run import StartFailed
+    from hub.models import ModelError
     from hub.run import run as run_platform
     from hub.secrets import SecretError
 
@@ -52,13 +53,13 @@ def run() -> None:
 
     try:
         run_platform(_platform(), say)
-    except (addresses.PortTaken, prepare.NotReady, StartFailed, CourseError, SecretError) as error:
+    except (addresses.PortTaken, prepare.NotReady, StartFailed, CourseError, SecretError, ModelError) as error:
         raise click.ClickException(str(error)) from error
 
 
 @cli.command()
 @click.argument(
-    "process", type=click.Choice(["portal", "intake", "certs", "issuer", "worker", "steward", "formgrader"])
+    "process", type=click.Choice(["portal", "intake", "certs", "issuer", "worker", "steward", "culler", "formgrader"])
 )
 @click.argument("name", default="0")
 def serve(process: str, name: str) -> None:

@@ -50,6 +50,12 @@ class ServerConfig(_Section):
     domain: str = ""
     """With a domain, every learner's lab gets an origin of its own (``<user>.<domain>``)."""
 
+    @property
+    def local_url(self) -> str:
+        """The proxy's address as this machine reaches it."""
+        host = "127.0.0.1" if self.bind in {"", "0.0.0.0"} else self.bind  # noqa: S104 -- read, not bound
+        return f"http://{host}:{self.port}"
+
     @field_validator("public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:

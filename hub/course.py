@@ -97,7 +97,7 @@ class Allowance(_Part):
 
 AI_USE = Text(
     zh="学员按课程要求使用生成式视频模型；模型、提示词与种子均有记录。",
-    en="The holder used generative video models as the course asks; model, prompt and seed of every take are on record.",
+    en="The holder used generative video models as the course asks; each take's model, prompt and seed are on record.",
 )
 
 

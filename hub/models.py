@@ -14,13 +14,24 @@ HOUSE = "house"
 MANIFEST = "manifest.json"
 
 
+class ModelError(Exception):
+    """The house model cannot be made; the message holds the last words of the script that makes it."""
+
+
 def ensure(models_dir: Path) -> bool:
-    """Make the house model when it is not there; returns whether it was made."""
+    """Make the house model when it is not there; returns whether it was made.
+
+    Raises:
+        ModelError: its script failed.
+    """
     if (models_dir / HOUSE / MANIFEST).is_file():
         return False
     models_dir.mkdir(parents=True, exist_ok=True)
     # A process of its own: torch stays out of the supervisor.
-    subprocess.run([sys.executable, "-m", "labs.model.make", str(models_dir / HOUSE)], check=True)
+    command = [sys.executable, "-m", "labs.model.make", str(models_dir / HOUSE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ModelError(f"the house model could not be made: {done.stderr.strip().splitlines()[-1:]}")
     return True
 
 

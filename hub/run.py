@@ -6,78 +6,23 @@ model; 5. the labs released; 6. the processes, the proxy first; 7. the address, 
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import httpx
 
 from hub import addresses, prepare
+from hub.child import READY_SECONDS, Child, StartFailed
 from hub.spawner.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hub.platform import Platform
 
-READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
-RESTART_SECONDS = 2.0
-
-
-class StartFailed(Exception):  # noqa: N818 -- it names what happened
-    """A part did not come up; the message says which, and where its log lies."""
-
-
-@dataclass
-class Child:
-    """One process of ours: how it is started, how we know that it answers, and the process itself."""
-
-    name: str
-    argv: list[str]
-    env: dict[str, str]
-    log: Path
-    ready_url: str = ""
-    process: subprocess.Popen[bytes] | None = None
-    ended_at: float = field(default=0.0)
-
-    def start(self) -> None:
-        """Start the process in a session of its own, so that a terminal's Ctrl-C reaches only us."""
-        stream: IO[bytes] = self.log.open("ab")
-        with stream:
-            self.process = subprocess.Popen(
-                self.argv, env=self.env, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
-            )
-
-    def wait_ready(self) -> None:
-        """Return once the process answers.
-
-        Raises:
-            StartFailed: it ended, or did not answer in time.
-        """
-        deadline = time.monotonic() + READY_SECONDS
-        while self.ready_url and not _answers(self.ready_url):
-            if self.process is None or self.process.poll() is not None:
-                raise StartFailed(f"{self.name} ended at its start; its last words are in {self.log}")
-            if time.monotonic() > deadline:
-                raise StartFailed(f"{self.name} did not answer within {READY_SECONDS:.0f} s; see {self.log}")
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        """Ask the process to end, and end it after a grace."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
 
 
 def run(platform: Platform, say: Callable[[str], None]) -> None:
@@ -95,12 +40,7 @@ def run(platform: Platform, say: Callable[[str], None]) -> None:
     prepare.everything(platform, say)
     children = _children(platform)
     try:
-        for child in children:
-            if asked:
-                return
-            say(f"starting {child.name}")
-            child.start()
-            child.wait_ready()
+        _start(children, platform, say)
         prepare.announce(platform, say)
         while not asked:
             _restart_fallen(children, platform, say)
@@ -108,7 +48,10 @@ def run(platform: Platform, say: Callable[[str], None]) -> None:
     finally:
         say("stopping")
         for child in reversed(children):
-            child.stop()
+            child.ask_to_stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in reversed(children):
+            child.wait_stopped(deadline)
         stop_labs(platform, say)
 
 
@@ -127,19 +70,40 @@ def stop_labs(platform: Platform, say: Callable[[str], None]) -> None:
         say(f"{len(living)} lab(s) ended, {settled} lease(s) settled")
 
 
+def _start(children: list[Child], platform: Platform, say: Callable[[str], None]) -> None:
+    proxy, *others = children
+    say("starting proxy")
+    proxy.start()
+    proxy.wait_ready()
+    # All at once: the hub routes to its services only when each has answered it.
+    for child in others:
+        say(f"starting {child.name}")
+        child.start()
+    for child in others:
+        child.wait_ready()
+    _wait_routed(f"{platform.config.server.local_url}/services/portal/health")
+
+
+def _wait_routed(url: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > deadline:
+            raise StartFailed(f"{url} did not answer within {READY_SECONDS:.0f} s; see the hub's log")
+        time.sleep(0.2)
+
+
 def _restart_fallen(children: list[Child], platform: Platform, say: Callable[[str], None]) -> None:
     for child in children:
-        if child.process is None or child.process.poll() is None:
+        if not child.fallen():
             continue
-        now = time.monotonic()
-        if not child.ended_at:
-            child.ended_at = now
+        if not child.ended_at and child.process is not None:
             say(f"{child.name} ended with status {child.process.returncode}; starting it again (log: {child.log})")
-        if now - child.ended_at < RESTART_SECONDS:
-            continue
-        child.ended_at = 0.0
-        child.start()
-        if child.name == "proxy":
+        if child.start_again() and child.name == "proxy":
             child.wait_ready()
             _post_routes(platform)
 
@@ -152,14 +116,6 @@ def _post_routes(platform: Platform) -> None:
     )
 
 
-def _answers(url: str) -> bool:
-    try:
-        httpx.get(url, timeout=2)
-    except httpx.HTTPError:
-        return False
-    return True
-
-
 def _children(platform: Platform) -> list[Child]:
     at, log, env = platform.addresses, platform.log, platform.child_env()
     serve = [sys.executable, "-m", "hub", "serve"]
@@ -169,6 +125,10 @@ def _children(platform: Platform) -> list[Child]:
         return Child(name, [*serve, name], env, log / f"{name}.log", ready)
 
     hub_argv = [sys.executable, "-m", "jupyterhub", "-f", str(prepare.HUB_CONFIG)]
+    graders = [
+        Child(f"formgrader-{course.id}", [*serve, "formgrader", course.id], env, log / f"formgrader-{course.id}.log")
+        for course in platform.courses
+    ]
     workers = range(platform.config.grader.workers)
     proxy_env = {**env, "CONFIGPROXY_AUTH_TOKEN": platform.secrets.text("proxy-token")}
     return [
@@ -180,6 +140,8 @@ def _children(platform: Platform) -> list[Child]:
         ours("issuer"),
         *[Child(f"worker-{n}", [*serve, "worker", str(n)], env, log / f"worker-{n}.log") for n in workers],
         ours("steward"),
+        ours("culler"),
+        *graders,
     ]  # fmt: skip
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,6 +30,7 @@ SANDBOX_PROCESSES = 64
 SANDBOX_DISK_MB = 512
 SANDBOX_OUTPUT_BYTES = 2_000_000
 POLL_SECONDS = 0.5
+CULL_EVERY_SECONDS = 60
 
 
 def portal(platform: Platform) -> None:
@@ -106,6 +110,43 @@ def worker(platform: Platform, name: str) -> None:
 def stewardship(platform: Platform) -> None:
     """Reconcile leases and award certificates, until stopped."""
     steward.run(platform, _stop_event())
+
+
+def culler(platform: Platform) -> None:
+    """Stop labs that nobody uses, or that have run for longer than any profile allows."""
+    profiles = platform.config.profiles.values()
+    command = [
+        sys.executable, "-m", "jupyterhub_idle_culler",
+        f"--url={platform.addresses.url('hub')}/hub/api",
+        f"--timeout={60 * min(profile.idle_minutes for profile in profiles)}",
+        f"--max-age={60 * max(profile.longest_session_minutes for profile in profiles)}",
+        f"--cull-every={CULL_EVERY_SECONDS}",
+    ]  # fmt: skip
+    env = {**platform.child_env(), "JUPYTERHUB_API_TOKEN": platform.secrets.text("culler-token")}
+    os.execve(sys.executable, command, env)  # noqa: S606 -- the list is ours
+
+
+def formgrader(platform: Platform, course_id: str) -> None:
+    """Serve nbgrader's formgrader of one course as a service of the hub."""
+    from grader.formgrader import formgrader_config, run_formgrader  # noqa: PLC0415
+
+    name = f"formgrader-{course_id}"
+    index = [course.id for course in platform.courses].index(course_id)
+    prefix, scope = f"/services/{name}/", json.dumps([f"access:services!service={name}"])
+    # What the hub itself would hand to a service that it manages.
+    os.environ.update(
+        JUPYTERHUB_API_TOKEN=platform.secrets.text(f"{name}-token"),
+        JUPYTERHUB_API_URL=f"{platform.addresses.url('hub')}/hub/api",
+        JUPYTERHUB_BASE_URL="/",
+        JUPYTERHUB_CLIENT_ID=f"service-{name}",
+        JUPYTERHUB_OAUTH_ACCESS_SCOPES=scope,
+        JUPYTERHUB_OAUTH_CALLBACK_URL=f"{prefix}oauth_callback",
+        JUPYTERHUB_OAUTH_SCOPES=scope,
+        JUPYTERHUB_SERVICE_NAME=name,
+        JUPYTERHUB_SERVICE_PREFIX=prefix,
+        JUPYTERHUB_SERVICE_URL=platform.addresses.formgrader(index) + prefix,
+    )
+    run_formgrader(formgrader_config(course_id, platform.gradebooks / course_id, platform.submissions))
 
 
 def issuer_profile(platform: Platform) -> IssuerProfile:

@@ -10,6 +10,7 @@ from hub import award, prepare
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from hub.platform import Platform
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 def run(platform: Platform, stop: threading.Event) -> None:
     """Make a round every few seconds until ``stop`` is set; a failed duty is logged and tried again next round."""
-    duties = {
+    duties: dict[str, Callable[[], int]] = {
         "settle leases": lambda: prepare.reconcile(platform),
         "award certificates": lambda: award.award_completed(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),

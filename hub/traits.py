@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import hub.door
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from hub.course import Course
 
 SUPERVISOR = "supervisor"
-IDLE_CHECK_SECONDS = 60
+CULLER = "idle-culler"
 
 
 def configure(c: Any, config: Config) -> None:
@@ -25,7 +24,6 @@ def configure(c: Any, config: Config) -> None:
     _labs(c, platform)
     c.JupyterHub.services = _services(platform)
     c.JupyterHub.load_roles = _roles(platform.courses)
-    c.JupyterHub.load_groups = {f"formgrade-{course.id}": {"users": []} for course in platform.courses}
     hub.door.apply(c, database_url=config.database_url, locale=config.site.locale)
 
 
@@ -77,33 +75,23 @@ def _options_are_read_at_start(_spawner: Any, _options: dict[str, Any]) -> None:
     """Options set no attribute: the spawner parses them itself, and a refusal then reaches the person."""
 
 
+# Services run under our supervisor, not the hub: a hub ends when a service that it manages ends.
 def _services(platform: Platform) -> list[dict[str, Any]]:
     at, token = platform.addresses, platform.secrets.text
-    portal = {"name": "portal", "url": at.url("portal"), "api_token": token("portal-token")}
-    intake = {"name": "intake", "url": at.url("intake"), "api_token": token("intake-token")}
-    supervisor = {"name": SUPERVISOR, "api_token": token("supervisor-token")}
-    graders = [_formgrader(platform, index, course) for index, course in enumerate(platform.courses)]
-    services: list[dict[str, Any]] = [{**portal, "oauth_no_confirm": True}, intake, supervisor, _idle_culler(platform), *graders]
+    services: list[dict[str, Any]] = [
+        {"name": "portal", "url": at.url("portal"), "api_token": token("portal-token"), "oauth_no_confirm": True},
+        {"name": "intake", "url": at.url("intake"), "api_token": token("intake-token")},
+        {"name": SUPERVISOR, "api_token": token("supervisor-token")},
+        {"name": CULLER, "api_token": token("culler-token")},
+        *[_formgrader(platform, index, course) for index, course in enumerate(platform.courses)],
+    ]
     return [{**service, "display": False} for service in services]
 
 
-def _idle_culler(platform: Platform) -> dict[str, Any]:
-    idle = min(profile.idle_minutes for profile in platform.config.profiles.values()) * 60
-    longest = max(profile.longest_session_minutes for profile in platform.config.profiles.values()) * 60
-    command = [sys.executable, "-m", "jupyterhub_idle_culler"]
-    limits = [f"--timeout={idle}", f"--max-age={longest}", f"--cull-every={IDLE_CHECK_SECONDS}"]
-    return {"name": "idle-culler", "command": [*command, *limits]}
-
-
 def _formgrader(platform: Platform, index: int, course: Course) -> dict[str, Any]:
-    return {
-        "name": f"formgrader-{course.id}",
-        "url": platform.addresses.formgrader(index),
-        "command": [sys.executable, "-m", "hub", "serve", "formgrader", course.id],
-        "environment": platform.child_env(),
-        "cwd": str(platform.config.file.parent),
-        "oauth_no_confirm": True,
-    }
+    name = f"formgrader-{course.id}"
+    token = platform.secrets.text(f"{name}-token")
+    return {"name": name, "url": platform.addresses.formgrader(index), "api_token": token, "oauth_no_confirm": True}
 
 
 def _roles(courses: tuple[Course, ...]) -> list[dict[str, Any]]:
@@ -112,7 +100,7 @@ def _roles(courses: tuple[Course, ...]) -> list[dict[str, Any]]:
     roles: list[dict[str, Any]] = [
         {"name": "user", "scopes": everyone},
         {"name": "supervisor", "scopes": ["proxy", "read:hub"], "services": [SUPERVISOR]},
-        {"name": "idle-culler", "scopes": culler, "services": ["idle-culler"]},
+        {"name": CULLER, "scopes": culler, "services": [CULLER]},
     ]
     for course in courses:
         service = f"formgrader-{course.id}"

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from jupyterhub.spawner import Spawner, SpawnException
 
-from hub.compute.lease import AllowanceExhausted, LeaseRequest
+from hub.compute.lease import AllowanceExhausted, LeaseRequest, NoPriceError
 from hub.spawner.options import LabOptions, OptionsRefused
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ class LeasedLab(Spawner):
             ledger.open(request)
         except AllowanceExhausted as error:
             raise refusal(error.in_locale("zh_CN"), error.in_locale("en"), status=409) from error
+        except NoPriceError as error:
+            raise refusal(f"此环境尚未定价：{error}", f"This profile has no price yet: {error}", status=503) from error
 
 
 def refusal(zh: str, en: str, *, status: int = 403) -> SpawnException:
