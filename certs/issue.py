@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from certs.credential import proof
 from certs.credential.build import build
 from certs.credential.controller import parse_controller
-from certs.forms.typeset import print_forms
+from certs.forms.typeset import PrintError, print_forms
 from certs.rules import ClaimRefused, check
 from certs.status import LIST_LIFE_US, LIST_SIZE, build_list
 from certs.store import now_us
@@ -112,7 +112,7 @@ def issue_pending(store: Store, key: IssuerKey, profile: IssuerProfile) -> int:
     for certificate, claim in store.pending():
         try:
             document, forms = _issue(certificate, claim, key, profile)
-        except (ClaimRefused, SigningError) as error:
+        except (ClaimRefused, SigningError, PrintError) as error:
             _LOG.warning("certificate %s refused: %s", certificate.id, error)
             store.record_refused(certificate.id, str(error))
             continue

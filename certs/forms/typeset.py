@@ -31,6 +31,10 @@ SOFTWARE = f"{LAYOUT}, typst {metadata.version('typst')}"
 _BADGE_PPI = 144
 
 
+class PrintError(Exception):
+    """The certificate cannot be printed; the message names the template and what the typesetter said."""
+
+
 def print_forms(document: bytes) -> dict[str, bytes]:
     """Every printed form of a credential of ours, by kind."""
     return {"pdf": print_pdf(document), "png": print_png(document)}
@@ -55,16 +59,19 @@ def _compile(template: str, document: bytes, **options: Any) -> bytes:
         "credential": document.decode(),
     }
     source = (_FOLDER / template).read_bytes()
-    printed = typst.compile(
-        source,
-        root=str(_FOLDER),
-        font_paths=_fonts(),
-        sys_inputs=inputs,
-        timestamp=facts.valid_from_us // 1_000_000,
-        **options,
-    )
+    try:
+        printed = typst.compile(
+            source,
+            root=str(_FOLDER),
+            font_paths=_fonts(),
+            sys_inputs=inputs,
+            timestamp=facts.valid_from_us // 1_000_000,
+            **options,
+        )
+    except typst.TypstError as error:
+        raise PrintError(f"{template}: {error}") from error
     if not isinstance(printed, bytes):
-        raise TypeError(f"{template}: got several pages, expected one picture")
+        raise PrintError(f"{template}: got several pages, expected one picture")
     return printed
 
 

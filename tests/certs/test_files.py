@@ -12,11 +12,13 @@ import pytest
 from openbadgeslib.baking import ITXT_KEYWORD_OB3, bake_png
 from pypdf.generic import DecodedStreamObject, NameObject
 
+from certs.certificate import Skill, Text
 from certs.files import MAX_FILE_BYTES, verify_file
 from certs.forms.pdf import read_pdf
 from certs.forms.png import SIGNATURE, read_png
 from certs.forms.typeset import print_pdf, print_png
 from certs.issue import prepare, sign
+from certs.rules import MAX_LABS, MAX_PROSE, MAX_SKILLS, MAX_TITLE
 from certs.verification import Outcome, Verdict, Verification
 
 if TYPE_CHECKING:
@@ -276,3 +278,23 @@ def test_a_forged_credential_inside_a_pdf_is_refused(
     answer = look(rewritten(pdf, swap))
     assert answer.verdict is Verdict.INVALID
     assert answer.step("signature").outcome is Outcome.FAILED
+
+
+@pytest.mark.slow
+def test_the_largest_claim_allowed_is_signed_printed_and_verified(
+    look: Callable[[bytes], Verification], claim: Claim, profile: IssuerProfile, key: IssuerKey
+) -> None:
+    long = Text("长" * MAX_TITLE, "long words " * 18)
+    long = replace(long, en=long.en.strip())
+    largest = replace(
+        claim,
+        holder_name="名" * 100,
+        title=long,
+        criteria=Text("要" * MAX_PROSE, "x" * MAX_PROSE),
+        skills=tuple(Skill(f"skill-{number}", long) for number in range(MAX_SKILLS)),
+        labs=tuple(replace(claim.labs[0], lab=f"lab-{number}", title=long) for number in range(MAX_LABS)),
+    )
+    signed = sign(prepare(largest, profile, certificate_id="d" * 32, status_index=9, valid_from_us=NOW_US), key)
+    for data in (signed, print_pdf(signed), print_png(signed)):
+        answer = look(data)
+        assert answer.verdict is Verdict.VALID, [step.detail for step in answer.steps]
