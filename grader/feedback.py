@@ -6,8 +6,6 @@ and of outputs only text and raster images are shown.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from grader.answers import grade_id_of, notebook_cells, source_of
+from grader.viewable import IMAGE_TYPES, checked_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 SHOWN_CHARS = 20_000
 """The most that is shown of one output; the rest says little and weighs much."""
-IMAGE_BYTES = 4_000_000
-IMAGE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 PROSE_TAGS = {
     *("p", "br", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li", "hr"),
@@ -94,9 +91,9 @@ def _output(output: Any) -> dict[str, str] | None:
     data = output.get("data")
     if not isinstance(data, dict):
         return None
-    for media_type, magic in IMAGE_TYPES.items():
-        if media_type in data and (address := _image(media_type, magic, data[media_type])):
-            return {"image": address}
+    for media_type in IMAGE_TYPES:
+        if media_type in data and (image := checked_image(media_type, data[media_type])) is not None:
+            return {"image": f"data:{media_type};base64,{image}"}
     return {"text": _text(data["text/plain"])} if "text/plain" in data else None
 
 
@@ -104,17 +101,3 @@ def _text(value: Any, joint: str = "") -> str:
     text = joint.join(map(str, value)) if isinstance(value, list) else str(value or "")
     text = ANSI.sub("", text)
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}\n…"
-
-
-def _image(media_type: str, magic: bytes, value: Any) -> str | None:
-    try:
-        content = base64.b64decode("".join(_text_lines(value)).replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    if not content.startswith(magic) or len(content) > IMAGE_BYTES:
-        return None
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-
-
-def _text_lines(value: Any) -> list[str]:
-    return [str(line) for line in value] if isinstance(value, list) else [str(value)]

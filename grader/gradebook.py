@@ -30,6 +30,7 @@ from nbgrader.api import (
 from nbgrader.utils import setenv
 
 from grader.submission import HandMark
+from grader.viewable import viewable_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -129,7 +130,7 @@ class Gradebooks:
     def _write_files(self, submission: Submission, verdict: Verdict, learner: str) -> None:
         name = f"{submission.lab}.ipynb"
         stamp = _datetime(submission.received_us).strftime(TIMESTAMP).encode()
-        handed_in = {name: verdict.notebook, "timestamp.txt": stamp}
+        handed_in = {name: viewable_notebook(verdict.notebook), "timestamp.txt": stamp}
         produced = {file.path: file.content for file in verdict.files if file.content and _is_viewable(file.path)}
         for step, files in (("submitted", handed_in), ("autograded", {**produced, **handed_in})):
             _replace_folder(self._root / submission.course / step / learner / submission.lab, files)

@@ -79,6 +79,26 @@ def release_lab(
     return made
 
 
+def release_again(root: Path, course: str, lab: str, store: Store) -> LabVersion:
+    """Release what an instructor edited in nbgrader's own folder, deployed as the lab's current version is.
+
+    Raises:
+        ReleaseRefusedError: it cannot be generated, or does not pass the gate.
+    """
+    _generate(root, course, lab, is_rehearsal=False)
+    current = store.current_lab_version(course, lab)
+    known = store.lab_version(course, lab, current) if current else None
+    made = read_version(
+        root,
+        course,
+        lab,
+        read_only=known.read_only if known else (),
+        environment=known.environment if known else None,
+    )
+    store.release(made, rubric_version=store.rubric_version(course, lab))
+    return made
+
+
 def read_version(
     root: Path,
     course: str,

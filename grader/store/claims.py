@@ -108,7 +108,8 @@ def ask_regrade(connection: Connection, submission_id: str, asked_by: str, reaso
     row = connection.execute(select(table).where(table.c.id == submission_id, due).with_for_update()).first()
     if row is None:
         return False
-    again = {"state": "queued", "tries": 0, "not_before_us": 0}
+    # Posted again at once: nbgrader's Autograde empties the folder that formgrader shows.
+    again = {"state": "queued", "tries": 0, "not_before_us": 0, "posted_verdict_id": None}
     connection.execute(update(table).where(table.c.id == submission_id).values(again))
     before = select(verdict.c.auto_score).where(verdict.c.id == row.verdict_id)
     note = {

@@ -213,6 +213,12 @@ class Store:
             row = versions.current(connection, course, lab)
         return None if row is None else row.version
 
+    def rubric_version(self, course: str, lab: str) -> str:
+        """The rubric's version of the current release; empty when there is none."""
+        with self._reading() as connection:
+            row = versions.current(connection, course, lab)
+        return "" if row is None else row.rubric_version
+
     def released_labs(self, course: str) -> tuple[str, ...]:
         """The labs of a course that learners can fetch."""
         with self._reading() as connection:
