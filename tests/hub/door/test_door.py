@@ -49,6 +49,11 @@ def whoami(page: Page, hub: Any) -> dict[str, Any] | None:
     return answer.json() if answer.ok else None
 
 
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate("axe.run().then(done => done.violations.map(v => v.id + ': ' + v.nodes[0].html))")
+
+
 def invitation(hub: Any, role: str) -> str:
     return hub.people.invite(role, None, "setup", time.time_ns() // 1000 + HOUR_US)
 
@@ -292,6 +297,7 @@ def test_a_refused_start_shows_reason_balance_and_remedy(page: Page, hub: Any) -
     expect(main).to_contain_text("算力额度不足")
     expect(main).to_contain_text("剩余 ¥0.42，本次需要 ¥3.00")
     assert "Not enough" not in main.inner_text()
+    assert violations(page) == []
 
 
 def test_the_waiting_page_reports_and_a_broken_start_hides_its_insides(page: Page, hub: Any) -> None:
@@ -306,6 +312,7 @@ def test_the_waiting_page_reports_and_a_broken_start_hides_its_insides(page: Pag
 def test_a_start_can_be_cancelled(page: Page, hub: Any) -> None:
     sign_up(page, hub, "slow.one", fresh_number())
     page.goto(f"{hub.url}/hub/spawn", wait_until="domcontentloaded")
+    assert violations(page) == []
     page.click("#stop")
     page.wait_for_url("**/services/portal/**")
     assert whoami(page, hub)["servers"] == {}
@@ -363,9 +370,7 @@ def test_pages_are_accessible_fit_a_phone_and_ask_nothing_of_others(
         assert page.evaluate("document.documentElement.scrollWidth") == 360, name
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip", name
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("axe.run().then(done => done.violations.map(v => v.id + ': ' + v.nodes[0].html))")
-        assert found == [], name
+        assert violations(page) == [], name
     assert asked == {hub.url}
     assert faults == []
     context.close()
