@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from certs.certificate import Claim, IssuerProfile
 from certs.credential import proof
 from certs.credential.controller import Controller, PublicKey, controller_document, parse_controller
 from certs.issue import prepare, sign
@@ -19,6 +18,8 @@ from certs.verification import Outcome, Verdict, Verification
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from certs.certificate import Claim, IssuerProfile
 
 NOW_US = 1_795_305_600_000_000
 SECOND_US = 1_000_000
