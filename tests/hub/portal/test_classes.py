@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
+
+from hub.people.person import Person
 
 PREFIX = "/services/portal"
 NEW = {"course": "micro-drama", "title": "冬季班", "starts": "2026-12-01", "ends": "2027-01-31"}
 
 
-def _class(school) -> str:
+def _class(school: Any) -> str:
     return f"/classes/{school.the_class.id}"
 
 
-def test_a_new_class_has_a_code_to_read_out(school, post) -> None:
+def test_a_new_class_has_a_code_to_read_out(school: Any, post: Any) -> None:
     client = school.client("wang")
     answer = post(client, "/classes", "/classes", NEW)
     assert answer.status_code == 303
@@ -33,7 +36,9 @@ def test_a_new_class_has_a_code_to_read_out(school, post) -> None:
         ("ends", "2026-11-01", "The last day lies before the first one."),
     ],
 )
-def test_a_wrong_field_is_named_and_what_was_typed_stays(school, post, field: str, typed: str, words: str) -> None:
+def test_a_wrong_field_is_named_and_what_was_typed_stays(
+    school: Any, post: Any, field: str, typed: str, words: str
+) -> None:
     answer = post(school.client("wang"), "/classes", "/classes", {**NEW, field: typed})
     assert answer.status_code == 422
     assert words in answer.text
@@ -43,7 +48,7 @@ def test_a_wrong_field_is_named_and_what_was_typed_stays(school, post, field: st
     assert [cohort.title for cohort in school.people.cohorts()] == ["2026 秋季一班"]
 
 
-def test_a_roster_is_reported_row_by_row(school, post) -> None:
+def test_a_roster_is_reported_row_by_row(school: Any, post: Any) -> None:
     roster = "number,name\nA03,王芳\nA04,\nA01,李明\n".encode()
     files = {"roster": (io.BytesIO(roster), "roster.csv")}
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/roster", files)
@@ -54,7 +59,7 @@ def test_a_roster_is_reported_row_by_row(school, post) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"name\nx\n"])
-def test_a_file_that_is_no_roster_is_refused_whole(school, post, content: bytes) -> None:
+def test_a_file_that_is_no_roster_is_refused_whole(school: Any, post: Any, content: bytes) -> None:
     files = {"roster": (io.BytesIO(content), "roster.csv")}
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/roster", files)
     assert answer.status_code == 422
@@ -62,14 +67,14 @@ def test_a_file_that_is_no_roster_is_refused_whole(school, post, content: bytes)
     assert len(school.people.members(school.the_class.id)) == 2
 
 
-def test_a_file_over_the_limit_is_refused_before_it_is_read(school, post) -> None:
+def test_a_file_over_the_limit_is_refused_before_it_is_read(school: Any, post: Any) -> None:
     files = {"roster": (io.BytesIO(b"x" * 3_000_000), "roster.csv")}
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/roster", files)
     assert answer.status_code == 413
     assert "That file is too large" in answer.text
 
 
-def test_the_class_is_on_one_page(busy) -> None:
+def test_the_class_is_on_one_page(busy: Any) -> None:
     page = busy.client("wang").get(PREFIX + _class(busy)).text
     assert "7 <small>of 9 on the roster" in page
     assert "/services/formgrader-micro-drama/formgrader/gradebook/script-to-shots" in page
@@ -79,7 +84,7 @@ def test_the_class_is_on_one_page(busy) -> None:
     assert "¥3.67" in page
 
 
-def test_a_learner_who_met_the_rule_is_shown_as_completed(school, cells) -> None:
+def test_a_learner_who_met_the_rule_is_shown_as_completed(school: Any, cells: Any) -> None:
     school.worked("liming", "script-to-shots", 40)
     school.hand_in("liming", "script-to-shots", b"1")
     school.grade(cells.auto(4), cells.essay())
@@ -91,7 +96,7 @@ def test_a_learner_who_met_the_rule_is_shown_as_completed(school, cells) -> None
     assert "100%" in page
 
 
-def test_an_extension_moves_the_trainees_deadline(school, post) -> None:
+def test_an_extension_moves_the_trainees_deadline(school: Any, post: Any) -> None:
     data = {"learner": "liming", "lab": "script-to-shots", "until": "2026-11-20T18:00"}
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/extend", data, follow_redirects=True)
     assert "Script to shots may be handed in until Fri 20 Nov 2026, 18:00 by 李明." in answer.text
@@ -107,14 +112,16 @@ def test_an_extension_moves_the_trainees_deadline(school, post) -> None:
         ({"lab": "none"}, "Choose one from the list."),
     ],
 )
-def test_an_extension_that_makes_no_sense_is_refused(school, post, change: dict[str, str], words: str) -> None:
+def test_an_extension_that_makes_no_sense_is_refused(
+    school: Any, post: Any, change: dict[str, str], words: str
+) -> None:
     data = {"learner": "liming", "lab": "script-to-shots", "until": "2026-11-20T18:00", **change}
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/extend", data)
     assert answer.status_code == 422
     assert words in answer.text
 
 
-def test_more_allowance_reaches_everybody_of_the_class_once(school, post) -> None:
+def test_more_allowance_reaches_everybody_of_the_class_once(school: Any, post: Any) -> None:
     school.trainee(school.the_class, "A02", "zhanghua")
     data = {"learner": "*", "yuan": "12.50", "why": "长片段练习", "once": "abc"}
     for _ in range(2):
@@ -125,7 +132,7 @@ def test_more_allowance_reaches_everybody_of_the_class_once(school, post) -> Non
 
 
 @pytest.mark.parametrize("typed", ["0", "-5", "NaN", "1e9", "12.345", "", "twelve"])
-def test_a_sum_that_is_none_is_refused(school, post, typed: str) -> None:
+def test_a_sum_that_is_none_is_refused(school: Any, post: Any, typed: str) -> None:
     data = {"learner": "liming", "yuan": typed, "why": "x", "once": "abc"}
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/grant", data)
     assert answer.status_code == 422
@@ -133,7 +140,7 @@ def test_a_sum_that_is_none_is_refused(school, post, typed: str) -> None:
     assert school.ledger.account("liming", "micro-drama").granted_uy == 0
 
 
-def test_released_feedback_reaches_the_trainee(school, post, cells) -> None:
+def test_released_feedback_reaches_the_trainee(school: Any, post: Any, cells: Any) -> None:
     school.hand_in("liming", "script-to-shots")
     school.grade(cells.auto(4), cells.essay())
     school.mark("liming", "script-to-shots", 3, "The hook is clear.")
@@ -144,9 +151,7 @@ def test_released_feedback_reaches_the_trainee(school, post, cells) -> None:
     assert "The hook is clear." in lab
 
 
-def test_an_instructor_without_a_course_is_told_whom_to_ask(school) -> None:
-    from hub.people.person import Person  # noqa: PLC0415
-
+def test_an_instructor_without_a_course_is_told_whom_to_ask(school: Any) -> None:
     school.people.put_person(Person("zhao", "赵老师", frozenset({"instructor"}), "main"))
     page = school.client("zhao").get(f"{PREFIX}/classes").text
     assert "Ask an administrator for an invitation" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from sqlalchemy import text
 PREFIX = "/services/portal"
 
 
-def test_the_month_that_runs_is_summed_by_course(busy) -> None:
+def test_the_month_that_runs_is_summed_by_course(busy: Any) -> None:
     page = busy.client("fund").get(f"{PREFIX}/funding").text
     assert "¥3.67" in page
     assert "7 h 21 min" in page
@@ -20,14 +21,14 @@ def test_the_month_that_runs_is_summed_by_course(busy) -> None:
     assert "City ¥2.20" in page
 
 
-def test_a_row_about_few_people_says_no_figure(school) -> None:
+def test_a_row_about_few_people_says_no_figure(school: Any) -> None:
     school.worked("liming", "script-to-shots", 42)
     page = school.client("fund").get(f"{PREFIX}/funding").text
     assert "fewer than five trainees: not shown" in page
     assert "¥0.35" not in page
 
 
-def test_the_files_hold_what_the_page_shows(busy) -> None:
+def test_the_files_hold_what_the_page_shows(busy: Any) -> None:
     client = busy.client("fund")
     table = client.get(f"{PREFIX}/funding.csv?first=2026-11-01&last=2026-11-30&by=course")
     rows = list(csv.DictReader(io.StringIO(table.data.decode("utf-8-sig"))))
@@ -39,7 +40,7 @@ def test_the_files_hold_what_the_page_shows(busy) -> None:
     assert report["until_day"] == "2026-12-01"
 
 
-def test_a_period_without_use_is_empty_not_wrong(busy) -> None:
+def test_a_period_without_use_is_empty_not_wrong(busy: Any) -> None:
     page = busy.client("fund").get(f"{PREFIX}/funding?first=2026-10-01&last=2026-10-31").text
     assert "No session ended in this period." in page
 
@@ -52,22 +53,21 @@ def test_a_period_without_use_is_empty_not_wrong(busy) -> None:
         ("first=0001-01-01&last=9999-12-31", "Expected a day after the first one"),
     ],
 )
-@pytest.mark.parametrize("form", ["", ".csv", ".json"])
-def test_a_period_that_is_none_is_refused(busy, query: str, words: str, form: str) -> None:
-    answer = busy.client("fund").get(f"{PREFIX}/funding{form}?{query}")
-    assert answer.status_code == 422
-    assert words in answer.text
+def test_a_period_that_is_none_is_refused(school: Any, query: str, words: str) -> None:
+    client = school.client("fund")
+    for form in ("", ".csv", ".json"):
+        answer = client.get(f"{PREFIX}/funding{form}?{query}")
+        assert answer.status_code == 422
+        assert words in answer.text
 
 
-def test_a_whole_ledger_is_said_to_be_whole(busy, post) -> None:
+def test_a_whole_ledger_is_said_to_be_whole(busy: Any, post: Any) -> None:
     assert "Yes. " in post(busy.client("fund"), "/funding", "/funding", {}).text
 
 
-def test_an_edited_ledger_is_not(busy, post) -> None:
+def test_an_edited_ledger_is_not(busy: Any, post: Any) -> None:
     with busy.engine.begin() as connection:
-        done = connection.execute(
-            text("update hub_event set body = replace(body, 'liming', 'liminG') where seq = 1")
-        )
+        done = connection.execute(text("update hub_event set body = replace(body, 'liming', 'liminG') where seq = 1"))
         assert done.rowcount == 1
     page = post(busy.client("fund"), "/funding", "/funding", {}).text
     assert "No. Entry 1 is bad:" in page

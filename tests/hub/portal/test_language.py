@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.extract import extract_from_dir
@@ -37,29 +38,29 @@ def test_placeholders_are_the_same_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize(("lang", "word", "tag"), [("en", "Compute allowance", "en"), ("zh_CN", "算力额度", "zh-CN")])
-def test_a_page_speaks_the_language_asked_for(school, lang: str, word: str, tag: str) -> None:
+def test_a_page_speaks_the_language_asked_for(school: Any, lang: str, word: str, tag: str) -> None:
     page = school.client("liming").get(f"{HOME}?lang={lang}").text
     assert word in page
     assert f'<html lang="{tag}">' in page
 
 
-def test_the_choice_stays_for_the_next_page(school) -> None:
+def test_the_choice_stays_for_the_next_page(school: Any) -> None:
     client = school.client("liming", lang="zh-CN")
     client.get(f"{HOME}?lang=en")
     assert client.get_cookie(COOKIE).value == "en"
     assert "Compute allowance" in client.get(HOME).text
 
 
-def test_the_browser_decides_until_somebody_chooses(school) -> None:
+def test_the_browser_decides_until_somebody_chooses(school: Any) -> None:
     assert "算力额度" in school.client("liming", lang="zh-CN,zh;q=0.9").get(HOME).text
     assert "Compute allowance" in school.client("liming", lang="en-GB,en;q=0.9").get(HOME).text
 
 
-def test_a_persons_own_language_goes_before_the_browsers(school) -> None:
+def test_a_persons_own_language_goes_before_the_browsers(school: Any) -> None:
     school.people.set_locale("liming", "zh_CN")
     assert "算力额度" in school.client("liming", lang="en").get(HOME).text
 
 
-def test_the_language_links_keep_the_page_and_its_question(school) -> None:
+def test_the_language_links_keep_the_page_and_its_question(school: Any) -> None:
     page = school.client("root").get("/services/portal/admin?role=funder&lang=en").text
     assert 'href="/services/portal/admin?role=funder&amp;lang=zh_CN"' in page

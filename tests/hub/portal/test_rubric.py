@@ -29,5 +29,5 @@ def test_every_rubric_of_every_course_can_be_shown() -> None:
 def test_a_file_that_is_no_rubric_is_refused_by_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "rubric.toml"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(CourseError, match="rubric.toml"):
+    with pytest.raises(CourseError, match=r"rubric\.toml"):
         load_rubric(file)

@@ -1,0 +1,112 @@
+"""Every page in a real browser: no axe violation, nothing wider than the screen, and the parts that move do."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+LAB = "/course/micro-drama/lab/script-to-shots"
+PAGES = [
+    ("liming", "/"),
+    ("liming", "/compute"),
+    ("liming", LAB),
+    ("liming", "/course/micro-drama/lab/first-take"),
+    ("wang", "/classes"),
+    ("wang", "/classes/{cohort}"),
+    ("fund", "/funding"),
+    ("root", "/admin"),
+    ("fund", "/admin"),
+    ("nobody", "/"),
+]
+LOOKS = [("zh_CN", 1280, "light"), ("en", 360, "dark"), ("en", 1280, "dark"), ("zh_CN", 360, "light")]
+
+
+@pytest.fixture
+def address(busy: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, busy.app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/services/portal"
+    server.shutdown()
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        yield chromium
+        chromium.close()
+
+
+def _open(browser: Browser, address: str, name: str, width: int = 1280, look: Any = "light") -> Page:
+    # axe is put into the page by the browser's own tools, which the page's policy would otherwise forbid.
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=look, bypass_csp=True)
+    context.add_cookies([{"name": "test-name", "value": name, "url": address}])
+    return context.new_page()
+
+
+def _violations(page: Page) -> list[str]:
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html).slice(0, 3)]))")
+    return [f"{rule}: {nodes}" for rule, nodes in found]
+
+
+@pytest.mark.parametrize(("lang", "width", "look"), LOOKS)
+def test_every_page_is_accessible_and_fits(
+    busy: Any, browser: Browser, address: str, lang: str, width: int, look: str
+) -> None:
+    for name, path in PAGES:
+        page = _open(browser, address, name, width, look)
+        page.goto(f"{address}{path.format(cohort=busy.the_class.id)}?lang={lang}")
+        assert _violations(page) == [], (name, path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, path)
+        page.context.close()
+
+
+def test_a_queued_lab_shows_its_score_without_a_reload(busy: Any, browser: Browser, address: str, cells: Any) -> None:
+    page = _open(browser, address, "liming")
+    page.goto(f"{address}/course/micro-drama/lab/first-take?lang=en")
+    page.evaluate("window.same = true")
+    assert page.locator("#attempts .chip").first.inner_text() == "Submitted, in the queue"
+    busy.grade(cells.auto(4, "对。", "The clip is as long as asked."))
+    page.get_by_text("The clip is as long as asked.").wait_for(timeout=15_000)
+    assert page.locator("#attempts-news").text_content() == "Graded"
+    assert page.evaluate("window.same")
+    assert page.locator("[data-refresh]").count() == 0
+
+
+def test_an_instructor_fills_a_class_by_keyboard_and_file(busy: Any, browser: Browser, address: str) -> None:
+    page = _open(browser, address, "wang")
+    page.goto(f"{address}/classes?lang=en")
+    page.get_by_label("Name of the class").fill("Winter class")
+    page.get_by_label("First day").fill("2026-12-01")
+    page.get_by_label("Last day").fill("2027-01-31")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Winter class").wait_for()
+    roster = {"name": "roster.csv", "mimeType": "text/csv", "buffer": "number,name\n1,王小明\n2,\n".encode()}
+    page.get_by_label("CSV file").set_input_files(roster)
+    page.get_by_role("button", name="Import the roster").click()
+    page.get_by_text("1 added, 0 corrected, 0 as they were, 1 refused.").wait_for()
+    assert _violations(page) == []
+
+
+def test_five_clicks_are_enough_from_the_first_page_to_the_notebook(browser: Browser, address: str) -> None:
+    page = _open(browser, address, "learner5")
+    page.goto(f"{address}/?lang=en")
+    with page.expect_request("**/hub/spawn/learner5**") as spawn:
+        page.get_by_role("link", name=re.compile("Continue the lab.*Script to shots")).first.click()
+    assert "next=%2Fuser%2Flearner5%2Flab%2Ftree%2Fmicro-drama%2Fscript-to-shots" in spawn.value.url
