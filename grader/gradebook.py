@@ -116,8 +116,11 @@ class Gradebooks:
         )
 
     def stamp(self, course: str) -> tuple[int, ...]:
-        """Something that differs after anyone wrote to the gradebook; costs a stat."""
-        stat = (self._root / course / "gradebook.db").stat()
+        """Something that differs after anyone wrote to the gradebook, empty without one; costs a stat."""
+        try:
+            stat = (self._root / course / "gradebook.db").stat()
+        except FileNotFoundError:
+            return ()
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     @contextmanager

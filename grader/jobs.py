@@ -191,7 +191,7 @@ def post(store: Store, gradebooks: Gradebooks, course: str, lab: str, learner: s
 def sync_hand_marks(store: Store, gradebooks: Gradebooks, course: str) -> int:
     """Take over what was graded by hand since the last time; how many marks changed. Costs a stat when nothing did."""
     stamp = gradebooks.stamp(course)
-    if stamp == gradebooks.seen.get(course):
+    if stamp == gradebooks.seen.get(course, ()):
         return 0
     with gradebooks.alone(course):
         changed = store.record_hand_marks(course, gradebooks.hand_marks(course))
