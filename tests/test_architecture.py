@@ -50,4 +50,5 @@ def test_only_stores_tables_and_migrations_hold_sql(file: Path) -> None:
 
 @pytest.mark.parametrize("file", sources(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_file_is_longer_than_a_person_reads(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= LONGEST_FILE
+    is_generated = file.parent.name == "versions"  # a migration is a record, written by Alembic
+    assert is_generated or len(file.read_text().splitlines()) <= LONGEST_FILE

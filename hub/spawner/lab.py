@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 
 from jupyterhub.spawner import Spawner, SpawnException
 
-from hub.compute.lease import AllowanceExhausted, LeaseRequest, NoPriceError
+from hub.compute.lease import AllowanceExhausted, LeaseRequest, NoPriceError, format_yuan
+from hub.door.refusal import StartRefused
 from hub.spawner.options import LabOptions, OptionsRefused
 
 if TYPE_CHECKING:
@@ -107,11 +108,13 @@ class LeasedLab(Spawner):
         course = self.platform.course(options.course)
         cohort = next((c for c in people.cohorts_of(name) if c.course == options.course), None)
         if cohort is None and name not in people.instructors(options.course):
-            raise refusal(f"您不在课程 {options.course} 中", f"You are not in the course {options.course}")
+            why = (f"您不在课程 {options.course} 中。", f"You are not in the course {options.course}.")
+            raise StartRefused(why, label="not-enrolled", link=self.platform.portal_url)
         try:
             lab = course.lab(options.lab)
         except KeyError as error:
-            raise refusal(f"没有实验 {options.lab}", f"There is no lab called {options.lab}") from error
+            why = (f"没有名为 {options.lab} 的实验。", f"There is no lab called {options.lab}.")
+            raise StartRefused(why, label="unknown-lab", link=self.platform.portal_url) from error
         now_us = time.time_ns() // 1000
         self._in_window(options, lab.due_after_days, now_us, is_learner=cohort is not None)
         profile = self.platform.config.profiles[lab.profile]
@@ -125,17 +128,18 @@ class LeasedLab(Spawner):
         try:
             return LabOptions.parse(self.user_options)
         except OptionsRefused as error:
-            page = self.platform.portal_url
-            raise refusal(
-                f"请从课程页面启动实验：{page}（{error}）", f"Start a lab from your course page: {page} ({error})"
-            ) from error
+            why = (f"无法按这样的选项启动：{error}。", f"A lab cannot be started like this: {error}.")
+            remedy = ("请从课程页面启动实验。", "Start it from your course page.")
+            link = self.platform.portal_url
+            raise StartRefused(why, label="options", remedy=remedy, link=link, status_code=400) from error
 
     def _in_window(self, options: LabOptions, due_after_days: int, now_us: int, *, is_learner: bool) -> None:
         if not is_learner:
             return
         window = self.platform.people.deadline(options.course, options.lab, self.user.name, due_after_days)
         if window is None or now_us < window[0]:
-            raise refusal(f"课程 {options.course} 尚未开始", f"The course {options.course} has not begun yet")
+            why = (f"课程 {options.course} 尚未开始。", f"The course {options.course} has not begun yet.")
+            raise StartRefused(why, label="window", link=self.platform.portal_url)
 
     def _open(self, request: LeaseRequest) -> None:
         ledger, course = self.platform.ledger, self.platform.course(request.course)
@@ -143,11 +147,22 @@ class LeasedLab(Spawner):
         try:
             ledger.open(request)
         except AllowanceExhausted as error:
-            raise refusal(error.in_locale("zh_CN"), error.in_locale("en"), status=409) from error
+            raise _allowance_refusal(error, self.platform.portal_url) from error
         except NoPriceError as error:
-            raise refusal(f"此环境尚未定价：{error}", f"This profile has no price yet: {error}", status=503) from error
+            why = (f"此环境尚未定价：{error}", f"This profile has no price yet: {error}")
+            raise StartRefused(why, label="no-price", status_code=503) from error
 
 
-def refusal(zh: str, en: str, *, status: int = 403) -> SpawnException:
-    """A start that must not happen: the reason, with what was got and the way out, as ``中文 · English``."""
-    return SpawnException(f"{zh} · {en}", reason="refused", status_code=status)
+def _allowance_refusal(error: AllowanceExhausted, link: str) -> StartRefused:
+    balance, needed = format_yuan(error.balance_uy), format_yuan(error.needed_uy)
+    return StartRefused(
+        (
+            f"算力额度不足：本次最长使用需要 {needed} 元。",
+            f"The allowance does not cover this lab: it may use {needed} yuan.",
+        ),
+        label="allowance",
+        balance=(f"剩余 {balance} 元", f"{balance} yuan left"),
+        remedy=(error.remedy.zh, error.remedy.en),
+        link=link,
+        status_code=409,
+    )

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from jupyterhub.utils import random_port
 
+from hub.door.refusal import StartRefused
 from hub.spawner import box, shim
-from hub.spawner.lab import LeasedLab, refusal
+from hub.spawner.lab import LeasedLab
 from hub.spawner.witness import Ending, Witness
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class LocalLab(LeasedLab):
                 break
             await asyncio.sleep(0.05)
         self.log.error("Lab of %s did not start: %s", self.user.name, witness.log_tail())
-        raise refusal("实验环境未能启动，请告知管理员", "The lab did not start; tell your administrator", status=503)
+        why = ("实验环境未能启动。", "The lab did not start.")
+        remedy = ("请稍后再试；仍不行请告知管理员。", "Try again; if it stays so, tell your administrator.")
+        raise StartRefused(why, label="launch", remedy=remedy, status_code=503)
 
     def _lab_env(self, home: Path, lease_id: UUID) -> dict[str, str]:
         programs = Path(sys.executable).parent
