@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, render_template, request, url_for
+from flask import Flask, g, render_template, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
 from hub.compute.subsidy import read_subsidies
-from hub.portal import forms, language, links, words
+from hub.portal import forms, frame, language, words
 from hub.portal.access import Visitor
-from hub.portal.learning import seen_by_learner
 from hub.portal.pages import admin, callback, cohorts, compute, funding, home, labs
 from hub.portal.session import SignInError
 
@@ -95,7 +94,7 @@ def create_app(
     app.before_request(lambda: _identify(session, services.people))
     app.before_request(_guard_forms)
     app.after_request(_harden)
-    app.context_processor(lambda: _frame(config, portal))
+    app.context_processor(lambda: frame.around(portal))
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SignInError, _sign_in_failed)
     language.install(app, TRANSLATIONS, config.site.locale)
@@ -151,63 +150,3 @@ def _refuse(error: HTTPException) -> tuple[str, int]:
 
 def _sign_in_failed(error: SignInError) -> tuple[str, int]:
     return render_template("sign_in_failed.html", reason=str(error)), 503
-
-
-@dataclass(frozen=True)
-class MenuItem:
-    """One link of the main menu."""
-
-    url: str
-    label: str
-    current: bool
-
-
-def _frame(config: Config, portal: Portal) -> dict[str, object]:
-    locale = language.current(config.site.locale)
-    return {
-        "visitor": g.get("visitor"),
-        "menu": _menu(g.visitor) if g.get("visitor") else (),
-        "locale": locale,
-        "lang_tag": language.tag(locale),
-        "in_language": language.link,
-        "form_token": forms.token,
-        "profile_title": lambda profile: _profile_title(config, profile, locale),
-        "lab_title": lambda course, lab: _lab_title(course, lab, locale),
-        "certificate_url": lambda ref, form="": links.certificate(config.server.public_url, ref, form),
-        "formgrader_url": links.formgrader,
-        "formgrader_lab_url": links.formgrader_lab,
-        "once": forms.once,
-        "seen": seen_by_learner,
-        "home_url": url_for("home.home"),
-        "site_name": config.site.name_zh if locale == "zh_CN" else config.site.name_en,
-        "zone_name": language.zone_name(portal.zone, locale),
-        "now": portal.clock(),
-    }
-
-
-def _profile_title(config: Config, profile: str, locale: str) -> str:
-    known = config.profiles.get(profile)
-    if known is None:
-        return profile
-    return known.title_zh if locale == "zh_CN" else known.title_en
-
-
-def _lab_title(course: Course, lab_id: str, locale: str) -> str:
-    """The title of a lab; a lab the course no longer has keeps its id in old sessions."""
-    return next((lab.title.in_locale(locale) for lab in course.labs if lab.id == lab_id), lab_id)
-
-
-def _menu(visitor: Visitor) -> tuple[MenuItem, ...]:
-    offered = (
-        (bool(visitor.sits_in), "home.home", _("My course")),
-        (bool(visitor.sits_in), "compute.mine", _("My compute")),
-        (visitor.holds("instructor", "admin"), "cohorts.overview", _("Classes")),
-        (visitor.holds("funder", "admin"), "funding.report", _("Funding")),
-        (visitor.holds("admin"), "admin.overview", _("Administration")),
-    )
-    here = (request.blueprint or "").replace("labs", "home")
-    return tuple(
-        MenuItem(url_for(endpoint), label, current=endpoint.split(".")[0] == here)
-        for shown, endpoint, label in offered
-        if shown
-    )

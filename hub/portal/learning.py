@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hub.award import holder_ref
 from hub.completion import evaluate
 from hub.compute.lease import NoPriceError
 from hub.portal import links
+from hub.portal.standing import PENDING, TO_DO, Score, Standing, covered, seen_by_learner, standing_of
 
 if TYPE_CHECKING:
     from certs.certificate import Certificate
@@ -18,20 +19,8 @@ if TYPE_CHECKING:
     from hub.course import Course, Lab
     from hub.portal.app import Portal
 
-Standing = Literal["not-started", "in-progress", "queued", "grading", "needs_review", "graded", "failed"]
-TO_DO: frozenset[Standing] = frozenset({"not-started", "in-progress", "failed"})
-PENDING: frozenset[Standing] = frozenset({"queued", "grading"})
 ENROLMENT = "enrolment"
 """Why the first grant was made; the spawner gives the same reason, so that it is made once."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """Points a learner may see now; ``final`` is False while a part given by hand is missing or not released."""
-
-    points: float
-    most: float
-    final: bool
 
 
 @dataclass(frozen=True)
@@ -139,29 +128,6 @@ def quote(portal: Portal, course: Course, lab: Lab, learner: str, minutes: int) 
         return portal.services.ledger.quote(learner, course.id, lab.profile, minutes, portal.clock(), site=site)
     except NoPriceError:
         return None
-
-
-def standing_of(attempts: tuple[Attempt, ...], score: Score | None, *, begun: bool) -> Standing:
-    """How far a lab has come: what is being graded now says more than an older score."""
-    latest = attempts[-1].submission.state if attempts else None
-    if latest in PENDING or (latest is not None and score is None):
-        return latest
-    if score is not None:
-        return "graded" if score.final else "needs_review"
-    return "in-progress" if begun else "not-started"
-
-
-def covered(result: LabResult, *, hand_released: bool) -> LabResult:
-    """``result`` without the marks its instructor has not released yet."""
-    if hand_released or not result.hand_max:
-        return result
-    return replace(result, hand_score=0.0, awaiting_hand=True)
-
-
-def seen_by_learner(result: LabResult, *, hand_released: bool) -> Score:
-    """The score of an attempt as its learner may see it; the late deduction is in it."""
-    seen = covered(result, hand_released=hand_released)
-    return Score(seen.score, seen.auto_max if seen.awaiting_hand else seen.max_score, final=not seen.awaiting_hand)
 
 
 def _card(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub.completion import evaluate
-from hub.portal.learning import standing_of
+from hub.portal.standing import standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hub.course import Course, Lab
     from hub.people.person import Cohort, Member
     from hub.portal.app import Portal
-    from hub.portal.learning import Standing
+    from hub.portal.standing import Standing
 
 
 @dataclass(frozen=True)
