@@ -116,7 +116,10 @@ class Desk:
         if attempt.result is None or verdict is None:
             raise _no_feedback()
         items = learner_items(attempt.result, hand_released=attempt.hand_released)
-        return pack({f"{submission.lab}.html": render_feedback(submission, attempt.result, items, verdict)})
+        marks = self.store.hand_marks(submission_id) if attempt.hand_released else ()
+        comments = {mark.grade_id: mark.comment for mark in marks if mark.comment}
+        page = render_feedback(submission, attempt.result, items, verdict, comments=comments)
+        return pack({f"{submission.lab}.html": page})
 
     def _caps(self) -> Caps:
         return Caps(inflated=self.max_bytes * INFLATION)

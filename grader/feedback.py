@@ -19,7 +19,7 @@ from grader.answers import grade_id_of, notebook_cells, source_of
 from grader.viewable import IMAGE_TYPES, checked_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from grader.submission import Item, LabResult, Submission
     from grader.verdict import Verdict
@@ -36,7 +36,14 @@ _markdown = mistune.create_markdown(escape=True, plugins=["table", "strikethroug
 _pages = Environment(loader=PackageLoader("grader"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-def render_feedback(submission: Submission, result: LabResult, items: tuple[Item, ...], verdict: Verdict) -> bytes:
+def render_feedback(
+    submission: Submission,
+    result: LabResult,
+    items: tuple[Item, ...],
+    verdict: Verdict,
+    *,
+    comments: Mapping[str, str] | None = None,
+) -> bytes:
     """The feedback page as UTF-8 HTML, in Chinese and English at once: it is read as a file, far from any setting.
 
     Args:
@@ -44,6 +51,7 @@ def render_feedback(submission: Submission, result: LabResult, items: tuple[Item
         result: what it was given.
         items: the graded cells as this reader may see them.
         verdict: its notebook, safe to show, is the page's second half.
+        comments: what a person wrote to cells that carry no points, by cell.
     """
     by_cell = {item.grade_id: item for item in items}
     page = _pages.get_template("feedback.html").render(
@@ -53,13 +61,13 @@ def render_feedback(submission: Submission, result: LabResult, items: tuple[Item
         max_score=result.max_score,
         items=items,
         failure=verdict.failure,
-        cells=list(_cells(verdict.notebook, by_cell)),
+        cells=list(_cells(verdict.notebook, by_cell, comments or {})),
         received=datetime.fromtimestamp(submission.received_us / 1e6, UTC),
     )
     return page.encode()
 
 
-def _cells(notebook: bytes, by_cell: dict[str, Item]) -> Iterator[dict[str, Any]]:
+def _cells(notebook: bytes, by_cell: dict[str, Item], comments: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for number, entry in enumerate(notebook_cells(notebook), start=1):
         is_code = entry.get("cell_type") == "code"
         outputs = entry.get("outputs") if is_code else None
@@ -70,6 +78,7 @@ def _cells(notebook: bytes, by_cell: dict[str, Item]) -> Iterator[dict[str, Any]
             "prose": None if is_code else _prose(source_of(entry)),
             "outputs": [shown for output in outputs or () if (shown := _output(output)) is not None],
             "item": by_cell.get(grade_id_of(entry)),
+            "comment": comments.get(grade_id_of(entry), ""),
         }
 
 

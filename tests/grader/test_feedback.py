@@ -91,6 +91,16 @@ def test_pictures_text_and_errors_are_shown(page_of: Callable[..., html.HtmlElem
     assert len(shown[2]) == SHOWN_CHARS + 2
 
 
+def test_comment_on_a_cell_without_points_is_shown() -> None:
+    result = LabResult(
+        "ada", "film", "squares", "i", 2, "", "v", "r", 1.5, 2.0, 0.0, 5.0, awaiting_hand=True,
+        late_percent=0, graded_us=0, items=ITEMS,
+    )  # fmt: skip
+    verdict = Verdict((), json.dumps({"cells": [code("x", grade_id="square")]}).encode())
+    page = render_feedback(SUBMISSION, result, ITEMS, verdict, comments={"square": "Neat <b>"})
+    assert b"Neat &lt;b&gt;" in page
+
+
 def test_failure_and_lateness_are_explained(page_of: Callable[..., html.HtmlElement]) -> None:
     page = page_of([], Failure("learner", "运行超时", "It ran too long"), late=20.0)
     assert "It ran too long" in page.xpath("//p[@class='failure']")[0].text_content()
