@@ -82,10 +82,6 @@ class Proxy:
     def __setattr__(self, name: str, value: Any) -> None:
         self.__link.ask("set_attribute", (self, value), name=name)
 
-    @property  # type: ignore[override]  # the learner's docstring, not this class's
-    def __doc__(self) -> Any:
-        return self.__link.ask("attribute", (self,), name="__doc__")
-
     def __repr__(self) -> str:
         return self.__text("repr")
 
@@ -248,6 +244,10 @@ def _add_operators() -> None:
         setattr(Proxy, f"__r{bare}__", lambda self, other, _name=name: self._combine(_name, other, self))
     for name in ("neg", "pos", "abs", "invert"):
         setattr(Proxy, f"__{name}__", lambda self, _name=name: _link_of(self).ask("operate", (self,), name=_name))
+
+    for kind in (Proxy, CallableProxy, ClassProxy):
+        # The learner's docstring, not the one of the stand-in's class.
+        kind.__doc__ = property(lambda self: _link_of(self).ask("attribute", (self,), name="__doc__"))  # type: ignore[assignment]
 
 
 _add_operators()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from grader.check.outputs import stream
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from grader.check.rebuild import Step
     from grader.check.session import Record
     from grader.verdict import CellScore
+
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def graded_notebook(steps: tuple[Step, ...], record: Record, scores: tuple[CellScore, ...]) -> bytes:
@@ -23,9 +27,9 @@ def graded_notebook(steps: tuple[Step, ...], record: Record, scores: tuple[CellS
             continue
         cell: dict[str, Any] = {
             "id": f"cell-{number}",
-            "cell_type": step.shown.cell_type,
+            "cell_type": "markdown" if step.shown.cell_type == "raw" else step.shown.cell_type,
             "metadata": {"nbgrader": dict(step.shown.mark)} if step.shown.mark else {},
-            "source": step.shown.source,
+            "source": _safe_source(step),
         }
         if step.shown.cell_type == "code":
             count += 1
@@ -40,3 +44,11 @@ def graded_notebook(steps: tuple[Step, ...], record: Record, scores: tuple[CellS
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
     return json.dumps(notebook, ensure_ascii=False, indent=1).encode()
+
+
+def _safe_source(step: Step) -> str:
+    """The cell's text; a learner's Markdown without HTML, because a grader's browser will render it."""
+    tag = step.shown.tag
+    if step.shown.cell_type == "code" or (tag is not None and tag.fixed):
+        return step.shown.source
+    return _TAG.sub("&lt;", step.shown.source)
