@@ -108,6 +108,8 @@ class Attempt(_Answer):
     sha256: Sha256
     received_us: int
     state: State
+    reason: Text = Text()
+    """Why it failed, when it did."""
     score: float | None = None
     max_score: float | None = None
     items: tuple[Item, ...] = ()

@@ -31,6 +31,8 @@ def feedback_folder(lab_folder: Path, attempt: Attempt) -> Path:
 def summary(attempt: Attempt) -> str:
     """One line: which attempt, its state, its points so far."""
     line = f"{Words(f'第 {attempt.attempt} 次', f'attempt {attempt.attempt}')} · {STATES[attempt.state]}"
+    if str(attempt.reason):
+        line += f" · {attempt.reason}"
     if attempt.score is not None and attempt.max_score is not None:
         line += f" · {attempt.score:g}/{attempt.max_score:g}"
     return line

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from labs.language import LabError
 
-MODELS_VARIABLE = "REELWRIGHT_MODELS_DIR"
+MODELS_VARIABLE = "REELWRIGHT_MODELS"
 DEFAULT_MODEL = "house"
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 1_000_000
@@ -87,7 +87,7 @@ class ModelFolder:
 
 
 def model_folder(name: str = DEFAULT_MODEL) -> Path:
-    """Where the model called ``name`` lies: a folder under REELWRIGHT_MODELS_DIR.
+    """Where the model called ``name`` lies: a folder under REELWRIGHT_MODELS.
 
     Raises:
         ModelError: the variable is not set.

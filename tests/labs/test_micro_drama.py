@@ -67,7 +67,7 @@ def stock_course(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPat
     """A course folder of stock nbgrader with our sources in it."""
     # nbgrader runs `alembic` from PATH.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("REELWRIGHT_MODELS_DIR", str(models_dir))
+    monkeypatch.setenv("REELWRIGHT_MODELS", str(models_dir))
     monkeypatch.chdir(tmp_path)
     shutil.copytree(COURSE / "source", tmp_path / "source")
     config = Config()
@@ -127,7 +127,7 @@ MISTAKES = {
 def test_each_mistake_costs_its_own_points(
     lab: str, tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REELWRIGHT_MODELS_DIR", str(models_dir))
+    monkeypatch.setenv("REELWRIGHT_MODELS", str(models_dir))
     folder = shutil.copytree(COURSE / "source" / lab, tmp_path / lab)
     book = nbformat.read(folder / f"{lab}.ipynb", as_version=4)
     for right, wrong in MISTAKES[lab].values():
