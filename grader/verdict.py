@@ -95,7 +95,7 @@ class ProducedFile:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checker decided. ``notebook`` is safe to show to the learner: no solutions, no hidden tests, no scripts."""
+    """What the checker decided; ``notebook`` may be shown to the learner: no solutions, hidden tests or scripts."""
 
     cells: tuple[CellScore, ...]
     notebook: bytes

@@ -17,6 +17,7 @@ from grader.sandbox.box import BoxEnded, BoxPlan
 from grader.sandbox.cgroup import make_group
 from grader.sandbox.channel import Channel
 from grader.sandbox.view import CODE, HOME, WORK
+from grader.sandbox.watch import MemoryWatch
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +26,7 @@ BOOT = f"{CODE}/grader/sandbox/boot.py"
 _START_SECONDS = 120.0
 _END_SECONDS = 15.0
 _COMPLAINT_BYTES = 2000
+_MIB = 1 << 20
 _FIRST_BOX_UID = 1_879_048_192
 _BOX_UIDS = 1 << 24
 # A shell enters the control groups before the engine exists, so that no process of the box is ever outside them.
@@ -51,6 +53,8 @@ class ProcessBox:
             start_new_session=True,
         )
         self._channel = Channel(self._process)
+        limit = (plan.limits.memory_mb + plan.limits.disk_mb) * _MIB
+        self._watch = None if self._group else MemoryWatch(self._process.pid, limit, self._end_processes)
         paths = {"work": WORK, "home": HOME, "code": CODE}
         self._plan = {**vars(plan.limits), **paths, "role": plan.role, "uid": _fresh_uid(), "jail": jail}
 
@@ -90,15 +94,15 @@ class ProcessBox:
             raise self._explained(ended) from ended
 
     def _explained(self, ended: BoxEnded) -> BoxEnded:
-        if ended.cause == "died" and self._group and self._group.ran_out_of_memory():
-            return BoxEnded("memory")
-        return ended
+        by_kernel = self._group is not None and self._group.ran_out_of_memory()
+        by_watch = self._watch is not None and self._watch.exceeded
+        return BoxEnded("memory") if ended.cause == "died" and (by_kernel or by_watch) else ended
 
     def kill(self) -> None:
         """End every process of the box and wait until none is left."""
-        # Process 1 of the box first: the kernel then ends all others before the engine sees its child go.
-        for child in _children(self._process.pid):
-            _kill_child(child, self._process.pid)
+        if self._watch:
+            self._watch.stop()
+        self._end_processes()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS if _children(self._process.pid) else 1.0)
         self._process.kill()
@@ -109,6 +113,11 @@ class ProcessBox:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+    def _end_processes(self) -> None:
+        # Process 1 of the box first: the kernel then ends all others before the engine sees its child go.
+        for child in _children(self._process.pid):
+            _kill_child(child, self._process.pid)
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,8 @@ source, database or key is in reach.
 from __future__ import annotations
 
 import importlib.util
+import os
+import stat
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -60,9 +62,22 @@ def host_view(role: str, read_only: tuple[tuple[str, str], ...]) -> View:
     package = Path(grader.__path__[0])
     for part in ("__init__.py", *parts):
         binds[f"{CODE}/grader/{part}"] = str(package / part)
-    binds |= {box_path: str(Path(host).resolve()) for host, box_path in read_only}
+    binds |= {box_path: _readable(host) for host, box_path in read_only}
     by_depth = sorted(binds.items(), key=lambda pair: pair[0].count("/"))
     return View(tuple((host, box) for box, host in by_depth), tuple(links), _hidden_folders())
+
+
+def _readable(host: str) -> str:
+    """``host`` resolved, when a box's own user id may read it.
+
+    Raises:
+        OSError: it is missing, or readable only to its owner.
+    """
+    path = Path(host).resolve(strict=True)
+    needed = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+    if os.getuid() == 0 and path.stat().st_mode & needed != needed:
+        raise PermissionError(f"{path}: got mode {stat.filemode(path.stat().st_mode)}, expected readable by others")
+    return str(path)
 
 
 def _python_folders() -> list[str]:

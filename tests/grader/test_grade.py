@@ -12,7 +12,12 @@ from grader.grade import grade
 from grader.sandbox.box import Sandbox, open_sandbox
 
 sys.path.insert(0, str(Path(__file__).parent))
+from typing import TYPE_CHECKING
+
 from lab_maker import Lab, check, code, essay, essay_code, locked, solution, text
+
+if TYPE_CHECKING:
+    from grader.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +25,11 @@ def sandbox() -> Sandbox:
     return open_sandbox("auto")
 
 
-def scores(verdict) -> dict[str, float]:
+def scores(verdict: Verdict) -> dict[str, float]:
     return {cell.grade_id: cell.score for cell in verdict.cells}
 
 
-def full_marks(lab: Lab, sandbox: Sandbox, **answers: str):
+def full_marks(lab: Lab, sandbox: Sandbox, **answers: str) -> Verdict:
     verdict = grade(lab.job(lab.submission(**answers)), sandbox)
     assert verdict.failure is None
     assert verdict.score == verdict.max_score, [(c.grade_id, c.reason_en) for c in verdict.cells]
@@ -73,12 +78,12 @@ def squares_lab() -> Lab:
 
 
 HONEST = {
-    "squares": "def squares(n):\n    if n < 1:\n        raise ValueError('x')\n    return [i**2 for i in range(1, n+1)]",
+    "squares": "def squares(n):\n    if n < 1: raise ValueError\n    return [i * i for i in range(1, n + 1)]",
     "total": "def total(n):\n    return sum(squares(n))",
 }
 
 
-def test_honest_work_gets_every_automatic_point(squares_lab, sandbox):
+def test_honest_work_gets_every_automatic_point(squares_lab: Lab, sandbox: Sandbox) -> None:
     verdict = grade(squares_lab.job(squares_lab.submission(**HONEST)), sandbox)
     assert verdict.failure is None
     assert scores(verdict) == {"first": 2, "raises": 1, "uses": 1, "array": 1, "why": 0}
@@ -87,13 +92,13 @@ def test_honest_work_gets_every_automatic_point(squares_lab, sandbox):
     assert verdict.cells[0].title == "Squares"
 
 
-def test_blank_release_gets_nothing(squares_lab, sandbox):
+def test_blank_release_gets_nothing(squares_lab: Lab, sandbox: Sandbox) -> None:
     verdict = grade(squares_lab.job(squares_lab.release), sandbox)
     assert verdict.score == 0
     assert verdict.failure is None
 
 
-def test_hidden_failure_says_nothing_of_the_hidden_test(squares_lab, sandbox):
+def test_hidden_failure_says_nothing_of_the_hidden_test(squares_lab: Lab, sandbox: Sandbox) -> None:
     almost = {**HONEST, "squares": "def squares(n):\n    if n < 1: raise ValueError\n    return [1, 4, 9][:n]"}
     verdict = grade(squares_lab.job(squares_lab.submission(**almost)), sandbox)
     first = verdict.cells[0]
@@ -105,14 +110,14 @@ def test_hidden_failure_says_nothing_of_the_hidden_test(squares_lab, sandbox):
     assert "16" not in first.reason_en + first.reason_zh + first.output
 
 
-def test_visible_failure_shows_the_line_and_the_message(squares_lab, sandbox):
+def test_visible_failure_shows_the_line_and_the_message(squares_lab: Lab, sandbox: Sandbox) -> None:
     wrong = {**HONEST, "squares": "def squares(n):\n    return [0]"}
     first = grade(squares_lab.job(squares_lab.submission(**wrong)), sandbox).cells[0]
     assert "assert squares(3) == [1, 4, 9]" in first.reason_en
     assert "three squares" in first.reason_zh
 
 
-def test_learners_exception_is_shown_with_its_place(squares_lab, sandbox):
+def test_learners_exception_is_shown_with_its_place(squares_lab: Lab, sandbox: Sandbox) -> None:
     wrong = {**HONEST, "squares": "def squares(n):\n    return undefined_thing"}
     first = grade(squares_lab.job(squares_lab.submission(**wrong)), sandbox).cells[0]
     assert "undefined_thing" in first.reason_en
@@ -120,7 +125,7 @@ def test_learners_exception_is_shown_with_its_place(squares_lab, sandbox):
     assert "/opt/" not in first.reason_en
 
 
-def test_graded_notebook_is_valid_and_shows_reasons_and_outputs(squares_lab, sandbox):
+def test_graded_notebook_is_valid_and_shows_reasons_and_outputs(squares_lab: Lab, sandbox: Sandbox) -> None:
     nbformat = pytest.importorskip("nbformat")
     answers = {**HONEST, "total": "def total(n):\n    return sum(squares(n))\nprint('made by me')\ntotal(2)"}
     verdict = grade(squares_lab.job(squares_lab.submission(**answers)), sandbox)
@@ -150,11 +155,11 @@ PLAIN = {
 }
 
 
-def test_plain_data_arrives_as_exact_types(sandbox):
+def test_plain_data_arrives_as_exact_types(sandbox: Sandbox) -> None:
     tests = [
         check(
             name,
-            f"import numpy as np\nexpected = {value}\ngot = make({name!r})\nassert type(got) is type(expected), type(got)\n"
+            f"import numpy as np\nexpected = {value}\ngot = make({name!r})\nassert type(got) is type(expected)\n"
             "assert np.array_equal(got, expected) if isinstance(got, np.ndarray) else got == expected",
         )
         for name, value in PLAIN.items()
@@ -228,7 +233,7 @@ with pytest.raises(AttributeError):
 """
 
 
-def test_classes_instances_generators_and_own_exceptions(sandbox):
+def test_classes_instances_generators_and_own_exceptions(sandbox: Sandbox) -> None:
     lab = Lab(solution("clip", f"### BEGIN SOLUTION\n{CLASSES}\n### END SOLUTION"), check("class", CLASS_TEST))
     full_marks(lab, sandbox, clip=CLASSES)
 
@@ -269,7 +274,7 @@ except KeyError:
 """
 
 
-def test_arguments_changed_in_place_and_functions_handed_in(sandbox):
+def test_arguments_changed_in_place_and_functions_handed_in(sandbox: Sandbox) -> None:
     lab = Lab(solution("f", f"### BEGIN SOLUTION\n{IN_PLACE}\n### END SOLUTION"), check("place", IN_PLACE_TEST))
     full_marks(lab, sandbox, f=IN_PLACE)
     spoils = IN_PLACE.replace("return max(xs)", "xs.sort(reverse=True); xs.pop(); return 6")
@@ -277,7 +282,7 @@ def test_arguments_changed_in_place_and_functions_handed_in(sandbox):
     assert verdict.score == 0
 
 
-def test_state_of_the_notebook_is_seen_in_order(sandbox):
+def test_state_of_the_notebook_is_seen_in_order(sandbox: Sandbox) -> None:
     lab = Lab(
         locked("given", "import math\nSCALE = 3\ndef tolerance():\n    return 1e-9"),
         solution("one", "### BEGIN SOLUTION\nx = SCALE * 2\nresult = x\n### END SOLUTION"),
@@ -288,7 +293,7 @@ def test_state_of_the_notebook_is_seen_in_order(sandbox):
     full_marks(lab, sandbox, one="x = SCALE * 2\nresult = x", two="x = x + 1\nresult = x * 10")
 
 
-def test_partial_credit_is_the_number_a_test_ends_with(sandbox):
+def test_partial_credit_is_the_number_a_test_ends_with(sandbox: Sandbox) -> None:
     lab = Lab(
         solution("n", "### BEGIN SOLUTION\nn = 3\n### END SOLUTION"),
         check("part", "points = 0\nif n > 1:\n    points += 1.5\npoints", 4),
@@ -303,7 +308,7 @@ def test_partial_credit_is_the_number_a_test_ends_with(sandbox):
     assert scores(verdict) == expected
 
 
-def test_tests_read_the_files_a_notebook_wrote(sandbox):
+def test_tests_read_the_files_a_notebook_wrote(sandbox: Sandbox) -> None:
     lab = Lab(
         solution("w", "### BEGIN SOLUTION\nopen('shots.json','w').write('[1,2]')\n### END SOLUTION"),
         check("file", "import json\nwith open('shots.json') as file:\n    assert json.load(file) == [1, 2]"),
@@ -316,7 +321,7 @@ def test_tests_read_the_files_a_notebook_wrote(sandbox):
     assert {file.path: file.bytes for file in verdict.files} == {"shots.json": 5, "out/clip.bin": 70000}
 
 
-def test_lab_modules_and_submitted_files_can_be_used(sandbox):
+def test_lab_modules_and_submitted_files_can_be_used(sandbox: Sandbox) -> None:
     lab = Lab(
         locked("imports", "from helper import expected"),
         solution("s", "### BEGIN SOLUTION\nfrom mine import value\nanswer = value\n### END SOLUTION"),
@@ -328,7 +333,7 @@ def test_lab_modules_and_submitted_files_can_be_used(sandbox):
     assert verdict.score == 1, verdict.cells
 
 
-def test_a_cell_that_fails_does_not_stop_the_next(sandbox):
+def test_a_cell_that_fails_does_not_stop_the_next(sandbox: Sandbox) -> None:
     lab = Lab(
         solution("a", "### BEGIN SOLUTION\na = 1\n### END SOLUTION"),
         check("ta", "assert a == 1"),
@@ -340,7 +345,7 @@ def test_a_cell_that_fails_does_not_stop_the_next(sandbox):
     assert verdict.failure is None
 
 
-def test_magics_shell_lines_and_pictures(sandbox):
+def test_magics_shell_lines_and_pictures(sandbox: Sandbox) -> None:
     lab = Lab(
         locked("setup", "%matplotlib inline\nimport math"),
         solution("s", "### BEGIN SOLUTION\nx = 1\n### END SOLUTION"),
@@ -352,14 +357,14 @@ def test_magics_shell_lines_and_pictures(sandbox):
     assert "from the shell" in verdict.notebook.decode()
 
 
-def test_hand_graded_code_shows_its_output(sandbox):
+def test_hand_graded_code_shows_its_output(sandbox: Sandbox) -> None:
     lab = Lab(essay_code("scene", ""))
     verdict = grade(lab.job(lab.submission(scene="print('INT. KITCHEN')")), sandbox)
     assert verdict.cells[0].kind == "manual"
     assert "INT. KITCHEN" in verdict.cells[0].output
 
 
-def test_a_test_that_writes_to_stderr_fails_as_in_nbgrader(sandbox):
+def test_a_test_that_writes_to_stderr_fails_as_in_nbgrader(sandbox: Sandbox) -> None:
     lab = Lab(
         solution("s", "### BEGIN SOLUTION\nx = 1\n### END SOLUTION"),
         check("t", "import sys\nprint('too small', file=sys.stderr)"),
@@ -369,10 +374,12 @@ def test_a_test_that_writes_to_stderr_fails_as_in_nbgrader(sandbox):
     assert "too small" in cell.reason_en
 
 
-def test_toolkit_values_cross_as_themselves(sandbox):
+def test_toolkit_values_cross_as_themselves(sandbox: Sandbox) -> None:
     lab = Lab(
         locked("imports", "from shots import Shot, Size"),
-        solution("s", "### BEGIN SOLUTION\ndef closer(shot):\n    return Shot(shot.name, Size.CLOSE)\n### END SOLUTION"),
+        solution(
+            "s", "### BEGIN SOLUTION\ndef closer(shot):\n    return Shot(shot.name, Size.CLOSE)\n### END SOLUTION"
+        ),
         check("t", "assert closer(Shot('a', Size.WIDE)) == Shot('a', Size.CLOSE)"),
         files={
             "shots.py": b"import enum\nfrom dataclasses import dataclass\nclass Size(enum.Enum):\n    WIDE = 1\n"
@@ -383,7 +390,7 @@ def test_toolkit_values_cross_as_themselves(sandbox):
 
 
 @pytest.mark.slow
-def test_torch_tensors_and_modules(sandbox):
+def test_torch_tensors_and_modules(sandbox: Sandbox) -> None:
     body = (
         "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
         "        self.layer = torch.nn.Linear(3, 2)\n    def forward(self, x):\n        return self.layer(x)\n"
