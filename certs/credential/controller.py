@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_CONTROLLER_BYTES = 64 * 1024
-CID_CONTEXT = "https://www.w3.org/ns/cid/v1"
+CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
+"""The terms of a controller document that verifiers in use bring along, so that they need not fetch any."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def controller_document(issuer: str, keys: Iterable[PublicKey]) -> bytes:
     """The controller document of ``issuer`` as JSON bytes, to be served at that address."""
     methods = [_method_entry(issuer, key) for key in keys]
     document = {
-        "@context": CID_CONTEXT,
+        "@context": list(CONTEXTS),
         "id": issuer,
         "verificationMethod": methods,
         "assertionMethod": [method["id"] for method in methods],
