@@ -1,0 +1,139 @@
+"""A whole instance, started by the command an operator uses, in a folder of its own."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
+START_SECONDS = 180.0
+
+
+@dataclass
+class Instance:
+    """A running Reelwright."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[str] | None = None
+    printed: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("REELWRIGHT_")}
+        return {**kept, "REELWRIGHT_CONFIG": str(self.folder / "reelwright.toml")}
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``reelwright ...`` beside the instance, as an operator would."""
+        argv = [sys.executable, "-m", "hub", *arguments]
+        return subprocess.run(argv, env=self.env(), cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def start(self) -> None:
+        """Start it and return once it says that it is ready."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hub", "run"], env=self.env(), cwd=self.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + START_SECONDS
+        for line in self.process.stdout:
+            self.printed.append(line.rstrip())
+            if "ready: " in line:
+                break
+            assert time.monotonic() < deadline, self.printed
+        else:
+            raise AssertionError("\n".join([*self.printed, *self.logs()]))
+
+    def stop(self) -> str:
+        """Press Ctrl-C, wait until everything has ended, and return what was printed meanwhile."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        said, _ = self.process.communicate(timeout=90)
+        self.process = None
+        return said or ""
+
+    def logs(self) -> list[str]:
+        """The last lines of every process's log, for a failure's report."""
+        tails = []
+        for log in sorted((self.folder / "var" / "log").glob("*.log")):
+            tails += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-15:]]
+        return tails
+
+    def first_administrators_link(self) -> str:
+        """The one-time link that the start printed."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        if not any("code=" in line for line in self.printed):
+            self.printed.append(self.process.stdout.readline().rstrip())
+        links = re.findall(r"http\S+/hub/welcome\?code=\S+", "\n".join(self.printed))
+        assert len(links) == 1, self.printed
+        return str(links[0])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A fresh instance with the shipped course, asking for seconds of lab time where the real one asks for minutes."""
+    folder = tmp_path_factory.mktemp("instance")
+    shutil.copytree(ROOT / "courses", folder / "courses")
+    course = folder / "courses" / "micro-drama" / "course.toml"
+    text, changed = re.subn(r"min_lab_minutes = [\d.]+", "min_lab_minutes = 0.2", course.read_text(encoding="utf-8"))
+    assert changed == 1
+    course.write_text(text, encoding="utf-8")
+    port = free_port()
+    (folder / "reelwright.toml").write_text(f"[server]\nport = {port}\n", encoding="utf-8")
+    running = Instance(folder, port)
+    running.start()
+    yield running
+    if running.process is not None:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Person:
+    """Somebody at a browser of their own."""
+
+    context: BrowserContext
+    page: Page
+
+
+@pytest.fixture(scope="module")
+def people(browser: Browser, instance: Instance) -> Iterator[dict[str, Person]]:
+    """The administrator, the instructor, the trainee and the employer, each with their own cookies."""
+    everyone = {}
+    for name in ("administrator", "instructor", "trainee", "employer", "funder"):
+        context = browser.new_context(locale="en-GB", base_url=instance.url, viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(60_000)
+        everyone[name] = Person(context, context.new_page())
+    yield everyone
+    for person in everyone.values():
+        person.context.close()
