@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from hub.compute.chain import Entry, canonical
@@ -112,16 +112,45 @@ def grant_subject(learner: str, course: str, why: str) -> str:
     return hashlib.sha256(canonical([learner, course, why]).encode()).hexdigest()
 
 
+class Made(NamedTuple):
+    """What the chain makes of one lease, and the entry that last touched it."""
+
+    seq: int
+    booked: BookedLease
+    lines: tuple[ChargeLine, ...]
+
+
+@dataclass(slots=True)
+class Finished:
+    """What will not change any more: grants with the entry that gave them, and leases that ended or never ran."""
+
+    grants: dict[str, tuple[int, Grant]] = field(default_factory=dict)
+    leases: dict[UUID, Made] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Books:
-    """Everything a chain of events comes to; ``made_by`` says which entry last touched a subject."""
+    """What a chain of events comes to, folded entry by entry; the finished part is taken out as it grows.
+
+    What stays in memory is bounded by the learners, programmes and open leases there are, not by the chain's length.
+    """
 
     policies: dict[str, Policy] = field(default_factory=dict)
-    grants: dict[str, Grant] = field(default_factory=dict)
-    leases: dict[UUID, BookedLease] = field(default_factory=dict)
-    lines: dict[tuple[UUID, int, int], ChargeLine] = field(default_factory=dict)
+    open: dict[str, Made] = field(default_factory=dict)
+    finished: Finished = field(default_factory=Finished)
     used: Counter[CapKey] = field(default_factory=Counter)
-    made_by: dict[str, int] = field(default_factory=dict)
+    grants: int = 0
+    leases: int = 0
+    lines: int = 0
+
+    def take(self) -> Finished:
+        """What has finished since it was last taken."""
+        taken, self.finished = self.finished, Finished()
+        return taken
+
+    def unfinished(self) -> Finished:
+        """The leases that are still opened or running, as rows to be stored or compared."""
+        return Finished(leases={made.booked.lease.id: made for made in self.open.values()})
 
     def add(self, entry: Entry) -> None:
         """Fold one more entry in.
@@ -130,24 +159,29 @@ class Books:
             ValueError, KeyError, TypeError: its body is not one that this ledger writes, or comes out of turn.
         """
         body = json.loads(entry.body)
-        self.made_by[entry.subject] = entry.seq
         if entry.kind == POLICY_ADOPTED:
             self.policies[entry.subject] = Policy.model_validate(body)
         elif entry.kind == GRANT_GIVEN:
-            self.grants[entry.subject] = Grant(**body)
+            self.finished.grants[entry.subject] = (entry.seq, Grant(**body))
+            self.grants += 1
         elif entry.kind == OPENED:
-            self.leases[UUID(entry.subject)] = opened(body)
-        elif entry.kind in {STARTED, ENDED, VOIDED}:
-            self._change(UUID(entry.subject), entry, body)
+            self.open[entry.subject] = Made(entry.seq, opened(body), ())
+            self.leases += 1
+        elif entry.kind == STARTED:
+            self.open[entry.subject] = Made(entry.seq, started(self.open[entry.subject].booked, body), ())
+        elif entry.kind in {ENDED, VOIDED}:
+            self._finish(entry, body)
         else:
             raise ValueError(f"got an event of kind {entry.kind!r}, which this version does not know")
 
-    def _change(self, lease_id: UUID, entry: Entry, body: Mapping[str, Any]) -> None:
-        before = self.leases[lease_id]
-        if entry.kind == ENDED:
-            after, sums = ended(before, body, entry.recorded_us, self.policies[before.policy], self.used)
-            self.lines.update({(line.lease, line.segment, line.line): line for line in sums.lines})
-            self.used.update(cap_uses(sums.lines))
+    def _finish(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        before = self.open[entry.subject].booked
+        if entry.kind == VOIDED:
+            self.finished.leases[before.lease.id] = Made(entry.seq, voided(before), ())
         else:
-            after = started(before, body) if entry.kind == STARTED else voided(before)
-        self.leases[lease_id] = after
+            after, sums = ended(before, body, entry.recorded_us, self.policies[before.policy], self.used)
+            self.finished.leases[before.lease.id] = Made(entry.seq, after, sums.lines)
+            self.lines += len(sums.lines)
+            for key, amount in cap_uses(sums.lines).items():
+                self.used[key] += amount
+        del self.open[entry.subject]

@@ -54,6 +54,14 @@ class Sums:
     paid_uy: dict[str, int]
 
 
+class LearnerUse(NamedTuple):
+    """What one learner used under one programme; it names a person, so it is never for a funder's page."""
+
+    learner: str
+    programme: str
+    sums: Sums
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
     """One programme in one cell; ``sums`` is None when fewer than five learners stand behind it."""
@@ -172,6 +180,14 @@ def report(dimensions: tuple[str, ...], from_day: str, until_day: str, usage: It
         total=total.sums() if len(total.learners) >= FEWEST_LEARNERS else None,
         total_covers="all" if covers_all else "shown",
     )
+
+
+def by_learner(usage: Iterable[Usage]) -> tuple[LearnerUse, ...]:
+    """Add usage up by learner and programme, in their order."""
+    cells: dict[tuple[str, str], _Cell] = {}
+    for used in usage:
+        cells.setdefault((used.learner, used.programme), _Cell()).add(used)
+    return tuple(LearnerUse(*key, cell.sums()) for key, cell in sorted(cells.items()))
 
 
 def refuse_unknown_dimensions(dimensions: tuple[str, ...]) -> None:

@@ -45,8 +45,7 @@ class Run(NamedTuple):
     recorded_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeLine:
+class ChargeLine(NamedTuple):
     """What one payer pays of one stretch of one session; see :data:`hub.compute.tables.charge_line`."""
 
     lease: UUID
@@ -135,7 +134,7 @@ def share(
 ) -> tuple[Shared, ...]:
     """Price a span and share each stretch of it between payers, counting caps down from stretch to stretch."""
     counted, pieces = dict(used), list[Shared]()
-    for stretch in charge(policy.prices, who.profile, from_us, until_us, policy.subsidies.edges()):
+    for stretch in charge(policy.prices, who.profile, from_us, until_us, policy.subsidies.edges):
         there = who._replace(hardware_origin=stretch.hardware_origin)
         year = int(stretch.day[:4])
         parts = split(

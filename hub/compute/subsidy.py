@@ -32,6 +32,11 @@ class Payer(Rule):
     title: Text
     share_percent: Percent
 
+    @cached_property
+    def ppm(self) -> int:
+        """Its share in parts per million."""
+        return parts_per_million(self.share_percent)
+
 
 class CapKey(NamedTuple):
     """What a programme has paid is counted for, by calendar year: a learner, a site, or everyone (``who`` empty)."""
@@ -111,9 +116,10 @@ class SubsidyBook(Rule):
                 raise ValueError(f"programme: two versions of {name!r} overlap, expected one rule at a time")
         return self
 
-    def edges(self) -> Iterator[int]:
+    @cached_property
+    def edges(self) -> tuple[int, ...]:
         """The moments at which a programme starts or ends."""
-        return (edge for programme in self.programme for edge in programme.edges())
+        return tuple(edge for programme in self.programme for edge in programme.edges())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +158,13 @@ def split(
 
 
 def _cap_room(programme: Programme, year: int, who: Beneficiary, used: Mapping[CapKey, int]) -> Iterator[int]:
-    for key in cap_keys(programme.id, year, who):
-        if key.scope in programme.caps:
-            yield programme.caps[key.scope] - used.get(key, 0)
+    names = {"learner": who.learner, "site": who.site, "all": ""}
+    for scope, cap in programme.caps.items():
+        yield cap - used.get(CapKey(programme.id, year, scope, names[scope]), 0)
 
 
 def _shares(amount_uy: int, payers: Sequence[Payer]) -> Iterable[tuple[str, int]]:
-    parts = [divmod(amount_uy * parts_per_million(payer.share_percent), PPM) for payer in payers]
+    parts = [divmod(amount_uy * payer.ppm, PPM) for payer in payers]
     spare = amount_uy - sum(whole for whole, _ in parts)
     luckiest = sorted(range(len(parts)), key=lambda place: -parts[place][1])[:spare]
     return [(payer.id, parts[place][0] + (place in luckiest)) for place, payer in enumerate(payers)]

@@ -7,16 +7,17 @@ and one day. The pieces' prices are differences of one running sum: they add up 
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hub.compute.dated import Rule, RuleId, Window, Yuan, first_overlap, read_rules
-from hub.compute.lease import DAY_US, HOUR_US, NoPriceError, micro_yuan
+from hub.compute.lease import DAY_US, HOUR_US, MINUTE_US, NoPriceError, micro_yuan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,15 +92,19 @@ class PriceList(Rule):
 
     def edges(self, from_us: int, until_us: int) -> set[int]:
         """Where the tariff or the day changes, strictly inside a span."""
-        offset = self.utc_offset_minutes * 60 * 1_000_000
+        offset = self.utc_offset_minutes * MINUTE_US
         midnight = (from_us + offset) // DAY_US * DAY_US + DAY_US - offset
         moments = {*range(midnight, until_us, DAY_US), *(edge for tariff in self.tariff for edge in tariff.edges())}
         return {moment for moment in moments if from_us < moment < until_us}
 
     def day(self, at_us: int) -> str:
         """The calendar day of a moment, as ``YYYY-MM-DD``, where prices are made."""
-        zone = timezone(timedelta(minutes=self.utc_offset_minutes))
-        return datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).astimezone(zone).date().isoformat()
+        return _date((at_us + self.utc_offset_minutes * MINUTE_US) // DAY_US)
+
+
+@functools.lru_cache
+def _date(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,19 @@
 1. Every entry follows the one before it and has the digest of what it says.
 2. The chain ends where the recorded head says.
 3. Every checkpoint, those kept elsewhere included, is signed and names an entry the chain has, with its digest.
-4. The books (grants, leases, charge lines, used caps) are what the entries make them.
+4. The books (grants, leases, charge lines, used caps) are what the entries make them; :mod:`hub.compute.ledger.compare`
+   reads the stored ones beside what :class:`hub.compute.books.Books` makes here.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hub.compute.chain import GENESIS, BadEntry, Entry, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ChainCheck:
-    """Reads entries in order; ``first_bad`` stays at the first that is wrong."""
+    """Reads entries in order, as many at a time as one likes; ``first_bad`` stays at the first that is wrong."""
 
     checkpoints: tuple[Checkpoint, ...] = ()
     books: Books | None = None
@@ -101,26 +101,3 @@ def _digest(entry: Entry) -> str:
 def unsigned(checkpoints: Iterable[Checkpoint], key: Ed25519PublicKey) -> tuple[Checkpoint, ...]:
     """The checkpoints whose signature does not hold."""
     return tuple(made for made in checkpoints if not made.signed_by(key))
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """One kind of book rows: what entries make of them, and what is stored; ``subject_of`` names the maker of a key."""
-
-    name: str
-    made: Mapping[Any, Any]
-    stored: Iterable[tuple[Any, Any]]
-    subject_of: Callable[[Any], str]
-
-
-def first_difference(shelves: Iterable[Shelf], made_by: Mapping[str, int]) -> BadEntry | None:
-    """The earliest entry whose booked rows are not what it makes them; entry 0 stands for rows that no entry makes."""
-    found: list[BadEntry] = []
-    for shelf in shelves:
-        missing = set(shelf.made)
-        for key, value in shelf.stored:
-            missing.discard(key)
-            if shelf.made.get(key) != value:
-                found.append(BadEntry(made_by.get(shelf.subject_of(key), 0), f"{shelf.name} of {key} was changed"))
-        found += [BadEntry(made_by.get(shelf.subject_of(key), 0), f"{shelf.name} of {key} is gone") for key in missing]
-    return min(found, key=lambda bad: bad.seq or sys.maxsize, default=None)

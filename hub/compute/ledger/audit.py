@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hub.compute.books import Books
 from hub.compute.chain import BadEntry, LedgerVerification
 from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
-from hub.compute.verify import ChainCheck, first_difference, unsigned
+from hub.compute.ledger.compare import BooksCheck
+from hub.compute.verify import ChainCheck, unsigned
 from hub.db import reading
 
 if TYPE_CHECKING:
@@ -32,13 +31,12 @@ def verify(
         check = ChainCheck(
             checkpoints=tuple(one for one in made if one not in forged), books=Books() if with_books else None
         )
-        check.read(chain.read(connection))
-        check.end(*chain.head(connection))
-        later = check.first_bad or _forged(forged) or _books_differ(connection, check.books)
+        cooked = _read(connection, check)
+        first_bad = check.first_bad or _forged(forged) or cooked
     unchecked = () if key or not made else (f"signatures of {len(made)} checkpoint(s): no key to check them with",)
     held = len(made) - len(forged) if key and not check.first_bad else 0
     return LedgerVerification(
-        entries=check.entries, head=check.head, first_bad=later, checkpoints_held=held, unchecked=unchecked
+        entries=check.entries, head=check.head, first_bad=first_bad, checkpoints_held=held, unchecked=unchecked
     )
 
 
@@ -67,23 +65,44 @@ def checkpoint(connection: Connection, key_file: Path | None, day: str, signed_u
 def rebuild(connection: Connection) -> LedgerVerification:
     """Put books made from the chain in place of the stored ones, unless the chain is bad; the caller has the lock."""
     check = ChainCheck(books=Books())
-    check.read(chain.read(connection))
+    for entries in chain.parts(connection):
+        check.read(entries)
+        if check.books:
+            check.books.take()
     check.end(*chain.head(connection))
-    if check.books is not None and check.first_bad is None:
-        shelf.replace_all(connection, check.books)
+    if check.first_bad is None:
+        _write_books(connection)
     return LedgerVerification(entries=check.entries, head=check.head, first_bad=check.first_bad)
+
+
+def _write_books(connection: Connection) -> None:
+    # A second reading of a chain that was just found good: all of its books at once would not fit into memory.
+    books = Books()
+    shelf.clear(connection)
+    for entries in chain.parts(connection):
+        for entry in entries:
+            books.add(entry)
+        shelf.keep_finished(connection, books.take())
+    shelf.keep_finished(connection, books.unfinished())
+    shelf.keep_used(connection, books.used)
+
+
+def _read(connection: Connection, check: ChainCheck) -> BadEntry | None:
+    """Check the whole chain, and the books beside it as they come; gives back the first entry booked wrongly."""
+    cooked = BooksCheck(connection)
+    for entries in chain.parts(connection):
+        check.read(entries)
+        if check.first_bad:
+            return None
+        if check.books:
+            cooked.compare(check.books.take())
+    check.end(*chain.head(connection))
+    if check.books:
+        cooked.end(check.books)
+    return cooked.first_bad
 
 
 def _forged(forged: tuple[Checkpoint, ...]) -> BadEntry | None:
     if not forged:
         return None
     return BadEntry(forged[0].entries, f"the checkpoint of {forged[0].day} is not signed by the ledger's key")
-
-
-def _books_differ(connection: Connection, books: Books | None) -> BadEntry | None:
-    if books is None:
-        return None
-    try:
-        return first_difference(shelf.shelves(connection, books), books.made_by)
-    except (ValueError, TypeError, SQLAlchemyError) as error:
-        return BadEntry(0, f"the books cannot be read: {error}")

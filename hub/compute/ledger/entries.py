@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, LargeBinary, String, Text, cast, insert, select, text, update
@@ -63,6 +64,12 @@ def read(connection: Connection) -> Iterator[Entry]:
     asked = select(*columns).order_by(event.c.seq)
     for row in connection.execute(asked, execution_options={"yield_per": _BATCH}):
         yield Entry(*(_as_text(value) for value in row))
+
+
+def parts(connection: Connection) -> Iterator[list[Entry]]:
+    """All entries in order, some thousands at a time."""
+    entries = read(connection)
+    return iter(lambda: list(itertools.islice(entries, _BATCH)), [])
 
 
 def _raw(column: Any, connection: Connection) -> Any:

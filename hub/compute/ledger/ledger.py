@@ -35,7 +35,7 @@ from hub.compute.ledger import audit
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.policy import Policy
-from hub.compute.report import Report, refuse_unknown_dimensions, report
+from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
 from hub.compute.settle import START_WITHIN_US, share
 from hub.compute.subsidy import Beneficiary
 from hub.compute.tariff import hold
@@ -262,6 +262,11 @@ class Ledger:
         refuse_unknown_dimensions(dimensions)
         with reading(self._engine) as connection:
             return report(dimensions, from_day, until_day, shelf.usage(connection, dimensions, from_day, until_day))
+
+    def learners(self, from_day: str, until_day: str) -> tuple[LearnerUse, ...]:
+        """What every learner used by programme: for those who may see names, never for a funder's page."""
+        with reading(self._engine) as connection:
+            return by_learner(shelf.usage(connection, (), from_day, until_day))
 
     def lines(self, where: Mapping[str, str], from_day: str, until_day: str) -> tuple[ChargeLine, ...]:
         """The charge lines behind a report's row (its ``drill()``)."""

@@ -134,3 +134,14 @@ def test_estimated_sessions_are_counted_as_such(bench: Any) -> None:
         bench.ledger.record_started(lease.id, lease.requested_us, "engine")
         bench.ledger.record_ended(lease.id, lease.requested_us + HOUR_US, "steward", "power cut", DAY_US)
     assert bench.ledger.report((), *PERIOD).rows[0].sums.estimated_sessions == 5
+
+
+def test_operators_see_what_each_learner_used_by_programme(term: Any) -> None:
+    rows = term.ledger.learners(*PERIOD)
+    assert [(row.learner, row.programme) for row in rows][:3] == [
+        ("far1", "city-2026"),
+        ("far2", "city-2026"),
+        ("learner0", "city-2026"),
+    ]
+    assert (rows[2].sums.sessions, rows[2].sums.seconds, rows[2].sums.total_uy) == (2, 3 * 3600, 1_500_000)
+    assert sum(row.sums.subsidised_uy + row.sums.learner_uy for row in rows) == 8 * 500_000 + 29_000_000

@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -268,3 +269,34 @@ def test_an_answer_says_where_every_charge_comes_from(bench: Any) -> None:
     assert (said["source"], said["reason"], said["uncertainty_us"]) == ("engine", "stopped", 0)
     assert sum(line.amount_uy for line in lines) == row.charge_uy == 500_000
     assert row.ended_us - row.started_us == HOUR_US
+
+
+@pytest.mark.parametrize("part", [1, 2, 3, 7])
+def test_reading_in_parts_finds_what_reading_at_once_finds(
+    written: Any, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr("hub.compute.ledger.entries._BATCH", part)
+    monkeypatch.setattr("hub.compute.ledger.compare._PART", part)
+    written.ledger.open(written.request())
+    assert written.ledger.verify().held
+    before = {name: written.rows(name) for name in metadata.tables}
+    assert written.ledger.rebuild().held
+    assert {name: written.rows(name) for name in metadata.tables} == before
+    written.sql("UPDATE hub_lease SET charge_uy = charge_uy + 1 WHERE state = 'ended'")
+    assert first_bad(written)[0] == 5
+    written.ledger.rebuild()
+    written.sql("UPDATE hub_lease SET held_uy = 0 WHERE state = 'opened'")
+    assert first_bad(written)[0] == 12
+
+
+@pytest.mark.parametrize("name", ["hub_lease", "hub_charge_line", "hub_grant"])
+def test_a_row_that_no_entry_makes_is_found_and_named(written: Any, name: str) -> None:
+    table = metadata.tables[name]
+    key = next(iter(table.c))
+    with written.engine.begin() as connection:
+        row = dict(connection.execute(select(table)).mappings().first())
+        forged = UUID("ab" * 16) if isinstance(row[key.name], UUID) else "ab" * 16
+        connection.execute(table.insert().values({**row, key.name: forged}))
+    seq, reason = first_bad(written)
+    assert seq == 0
+    assert f"none makes that of {forged}" in reason

@@ -1,0 +1,114 @@
+"""Reads the stored books beside what the chain makes of them, part by part: memory never holds more than a part."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.compute import books as book
+from hub.compute.chain import BadEntry
+from hub.compute.ledger.shelves import lease_values
+from hub.compute.tables import charge_line, event, grant, lease, subsidy_use
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hub.compute.books import Books, Finished, Made
+
+_PART = 5_000
+
+
+class BooksCheck:
+    """Keeps the earliest entry whose booked rows are not what it makes them; entry 0 is for rows that none makes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._readable = True
+        self.first_bad: BadEntry | None = None
+
+    def compare(self, finished: Finished) -> None:
+        """Compare what finished with its stored rows."""
+        self._guard(lambda: self._compare_finished(finished))
+
+    def end(self, books: Books) -> None:
+        """Compare what is still open and what is summed, and see that nothing more is stored than was made."""
+        self._guard(lambda: self._compare_end(books))
+
+    def _guard(self, compare: Any) -> None:
+        if not self._readable:
+            return
+        try:
+            compare()
+        except (ValueError, TypeError, SQLAlchemyError) as error:
+            self._readable = False
+            self._found(0, f"the books cannot be read: {error}")
+
+    def _compare_finished(self, finished: Finished) -> None:
+        grants = {(subject,): (subject, *_grant_values(given)) for subject, (_, given) in finished.grants.items()}
+        self._rows("grant", grant, {subject: seq for subject, (seq, _) in finished.grants.items()}, grants)
+        self._leases(finished.leases)
+
+    def _leases(self, leases: Mapping[Any, Made]) -> None:
+        seqs = {lease_id: made.seq for lease_id, made in leases.items()}
+        rows = {(lease_id,): lease_values(made.booked) for lease_id, made in leases.items()}
+        self._rows("lease", lease, seqs, rows)
+        lines = {line[:3]: line for made in leases.values() for line in made.lines}
+        self._rows("charge line", charge_line, seqs, lines)
+
+    def _rows(self, name: str, table: Table, seqs: Mapping[Any, int], made: Mapping[tuple[Any, ...], Any]) -> None:
+        first, gone = next(iter(table.c)), set(made)
+        width = len(table.primary_key)
+        for keys in _parts(seqs):
+            for row in self._connection.execute(select(table).where(first.in_(keys))):
+                values = tuple(row)
+                gone.discard(values[:width])
+                if made.get(values[:width]) != values:
+                    self._found(seqs[values[0]], f"{name} of {_said(values[:width])} was changed")
+        for key in gone:
+            self._found(seqs[key[0]], f"{name} of {_said(key)} is gone")
+
+    def _compare_end(self, books: Books) -> None:
+        self._leases(books.unfinished().leases)
+        used = {tuple(row[:4]): row.used_uy for row in self._connection.execute(select(subsidy_use))}
+        if used != dict(books.used):
+            self._found(0, "what programmes have paid is not what the sessions sum to")
+        for table, made, kind in (
+            (grant, books.grants, book.GRANT_GIVEN),
+            (lease, books.leases, book.OPENED),
+            (charge_line, books.lines, book.ENDED),
+        ):
+            stored = self._connection.execute(select(func.count()).select_from(table)).scalar_one()
+            if stored > made:
+                self._found(0, f"{table.name} has {stored} rows, entries make {made}: {self._unmade(table, kind)}")
+
+    def _unmade(self, table: Table, kind: str) -> str:
+        """Name one row whose subject has no entry of the kind that makes such rows."""
+        first = next(iter(table.c))
+        stored = self._connection.execute(select(first).distinct(), execution_options={"yield_per": _PART}).scalars()
+        for keys in _parts(stored):
+            subjects = {str(key): key for key in keys}
+            asked = select(event.c.subject).where(event.c.kind == kind, event.c.subject.in_(subjects))
+            for extra in subjects.keys() - set(self._connection.execute(asked).scalars()):
+                return f"none makes that of {extra}"
+        return "some stand twice"
+
+    def _found(self, seq: int, reason: str) -> None:
+        if self.first_bad is None or (seq or sys.maxsize) < (self.first_bad.seq or sys.maxsize):
+            self.first_bad = BadEntry(seq, reason)
+
+
+def _grant_values(given: Any) -> tuple[Any, ...]:
+    return given.learner, given.course, given.micro_yuan, given.why, given.at_us
+
+
+def _said(key: tuple[Any, ...]) -> str:
+    return " ".join(map(str, key))
+
+
+def _parts(values: Any) -> Iterator[list[Any]]:
+    rest = iter(values)
+    return iter(lambda: list(itertools.islice(rest, _PART)), [])
