@@ -6,10 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from hub import addresses, models, prepare
+from hub.compute.dated import PolicyError
+from hub.compute.policy import load_policy
 from hub.course import CourseError
 from hub.spawner import box
 
@@ -41,6 +44,7 @@ def examine(platform: Platform) -> tuple[Finding, ...]:
         _disk,
         _port,
         _courses,
+        _prices,
         _model,
     )
     return tuple(check(platform) for check in checks)
@@ -85,6 +89,17 @@ def _isolation(_platform: Platform) -> Finding:
         "install bubblewrap (Debian: apt-get install bubblewrap); without it learners' labs can read each other's files"
     )
     return Finding("isolation of labs", found != "none", found, mend)
+
+
+def _prices(platform: Platform) -> Finding:
+    rules, now_us = platform.config.policy, time.time_ns() // 1000
+    try:
+        prices = load_policy(rules.tariffs, rules.subsidies).prices
+    except PolicyError as error:
+        return Finding("prices", held=False, found=str(error), mend="mend the rules file it names")
+    unpriced = [name for name in platform.config.profiles if prices.price_at(name, now_us) is None]
+    found = f"no price for {', '.join(unpriced)}" if unpriced else "every profile has one"
+    return Finding("prices", not unpriced, found, f"add a price to {rules.tariffs}")
 
 
 def _disk(platform: Platform) -> Finding:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import hub.door
 from hub.platform import Platform
+from hub.spawner import box
 from hub.spawner.local import LocalLab
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def configure(c: Any, config: Config) -> None:
     _hub(c, platform)
     _proxy(c, platform)
     _labs(c, platform)
+    _warn_of_weak_isolation(c)
     c.JupyterHub.services = _services(platform)
     c.JupyterHub.load_roles = _roles(platform.courses)
     hub.door.apply(c, database_url=config.database_url, locale=config.site.locale)
@@ -47,6 +49,24 @@ def _hub(c: Any, platform: Platform) -> None:
     c.JupyterHub.admin_access = False
     if config.server.domain:
         c.JupyterHub.subdomain_host = f"https://{config.server.domain}"
+
+
+ISOLATION_WARNINGS = {
+    "box": (
+        "各学员的实验环境在同一系统用户下运行，隔离较弱；请勿对外开放。"
+        " · Labs share one system user here, so they are kept apart less well; do not let strangers in."
+    ),
+    "none": (
+        "本机未安装 bubblewrap，学员的实验环境之间没有隔离；请勿对外开放。"
+        " · bubblewrap is not installed here, so labs are not kept apart; do not let strangers in."
+    ),
+}
+
+
+def _warn_of_weak_isolation(c: Any) -> None:
+    warning = ISOLATION_WARNINGS.get(box.strength())
+    if warning:
+        c.JupyterHub.template_vars = {"announcement": warning}
 
 
 def _proxy(c: Any, platform: Platform) -> None:
