@@ -28,6 +28,7 @@ def begin(page: Page, link: str, full_name: str, name: str) -> None:
     for label, value in (("full_name", full_name), ("username", name), ("password", PASSWORD), ("again", PASSWORD)):
         page.fill(f"[name={label}]", value)
     page.get_by_role("button", name="Begin").click()
+    page.wait_for_url("**/services/portal/**")
 
 
 def invite(page: Page, role: str) -> str:
@@ -318,7 +319,7 @@ def test_the_funder_sees_the_sessions(people: Any) -> None:
     assert csv.ok
     assert "micro-drama" in csv.text()
     page.get_by_role("button", name="Check every entry now").click()
-    expect(report).to_contain_text(re.compile("whole|holds", re.I))
+    expect(report).to_contain_text(re.compile("whole|holds", re.IGNORECASE))
 
 
 def test_ctrl_c_stops_everything_and_the_next_start_finds_it_again(instance: Any, people: Any) -> None:
