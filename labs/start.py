@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 from labs.exchange.client import Intake
 from labs.exchange.fetch import fetch_lab, is_fetched, lab_folder
 from labs.language import LabError, Words
+from labs.settings import choose_language
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIG_FOLDER = Path(__file__).parent / "jupyter_config"
 CONFIG_VARIABLE = "JUPYTER_CONFIG_PATH"
+ZONE_VARIABLE = "REELWRIGHT_TZ"
 NOTICE = "未取回的作业 NOT-FETCHED.md"
 
 
@@ -38,10 +40,11 @@ def bring_labs(home: Path) -> tuple[LabError | OSError, ...]:
 
 
 def server_environment(environment: dict[str, str]) -> dict[str, str]:
-    """``environment`` with our Jupyter configuration first on Jupyter's search path."""
+    """``environment`` with our Jupyter configuration first on Jupyter's search path, and TZ from REELWRIGHT_TZ."""
     rest = environment.get(CONFIG_VARIABLE)
     path = os.pathsep.join([str(CONFIG_FOLDER), *([rest] if rest else [])])
-    return environment | {CONFIG_VARIABLE: path}
+    zone = environment.get(ZONE_VARIABLE)
+    return environment | {CONFIG_VARIABLE: path} | ({"TZ": zone} if zone else {})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,13 +53,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=Path.home(), help="where labs lie (default: the home folder)")
     parser.add_argument("command", nargs="+", help="what to become, after --")
     asked = parser.parse_args(arguments)
-    for problem in bring_labs(asked.home):
+    for problem in (*bring_labs(asked.home), *_settle_language(asked.home)):
         print(f"labs.start: {problem}", file=sys.stderr, flush=True)  # noqa: T201 - the server's log
     try:
         os.execvpe(asked.command[0], asked.command, server_environment(dict(os.environ)))  # noqa: S606 - no shell meant
     except OSError as error:
         print(f"labs.start: {asked.command[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 127
+
+
+def _settle_language(home: Path) -> Iterator[OSError]:
+    try:
+        choose_language(home)
+    except OSError as error:
+        yield error
 
 
 def _fetch_missing(home: Path) -> Iterator[LabError | OSError]:
@@ -67,7 +77,7 @@ def _fetch_missing(home: Path) -> Iterator[LabError | OSError]:
                 folder = lab_folder(home, lab.course, lab.lab)
                 if lab.is_open(now_us) and not is_fetched(folder):
                     try:
-                        fetch_lab(intake, lab.course, lab.lab, folder)
+                        fetch_lab(intake, lab.course, lab.lab, home=home, folder=folder)
                     except (LabError, OSError) as error:
                         yield error
     except LabError as error:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from labs.settings import TRANSLATION
 from labs.start import CONFIG_FOLDER, NOTICE, bring_labs
 
 if TYPE_CHECKING:
@@ -61,6 +63,20 @@ def test_an_absent_intake_stops_nothing_and_is_said_where_the_learner_looks(
     monkeypatch.setenv("REELWRIGHT_INTAKE_URL", "http://127.0.0.1:9")
     assert start(tmp_path, "true").returncode == 0
     assert "cannot be reached" in (tmp_path / NOTICE).read_text()
+
+
+def test_chinese_is_chosen_once_and_the_site_zone_is_handed_on(intake: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.delenv("JUPYTER_CONFIG_DIR", raising=False)
+    monkeypatch.setenv("REELWRIGHT_TZ", "Asia/Shanghai")
+    settings = tmp_path / ".jupyter" / TRANSLATION
+    assert start(tmp_path, "sh", "-c", "echo $TZ").stdout == "Asia/Shanghai\n"
+    assert not settings.exists()
+    monkeypatch.setenv("REELWRIGHT_LOCALE", "zh_CN")
+    start(tmp_path, "true")
+    assert json.loads(settings.read_text()) == {"locale": "zh_CN"}
+    settings.write_text('{"locale": "en"} // mine')
+    start(tmp_path, "true")
+    assert settings.read_text() == '{"locale": "en"} // mine'
 
 
 def test_a_missing_program_is_named(intake: Any, tmp_path: Path) -> None:
