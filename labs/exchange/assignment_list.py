@@ -97,7 +97,9 @@ class HttpActionHandler(AssignmentActionHandler):
             "submit": self.manager.submit_assignment,
             "fetch_feedback": self.manager.fetch_feedback,
         }
-        done = actions[action](asked["course_id"], asked["assignment_id"])
+        # A row's name may go on with a hint for the reader ("lab · a newer release …"): the lab is its first word.
+        lab = asked["assignment_id"].partition(" ")[0]
+        done = actions[action](asked["course_id"], lab)
         answer = self.manager.list_assignments(course_id=asked["course_id"]) if done["success"] else done
         self.finish(json.dumps(answer))
 

@@ -20,7 +20,7 @@ from nbgrader.exchange.abc import ExchangeError
 from traitlets import Bool
 
 from labs.exchange.client import Intake
-from labs.exchange.fetch import fetch_lab, is_fetched, lab_folder
+from labs.exchange.fetch import fetch_lab, has_newer_release, is_fetched, lab_folder
 from labs.exchange.results import feedback_folder, fetch_results, is_current, summary
 from labs.exchange.submit import submit_lab
 from labs.language import LabError, Words
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labs.exchange.answers import Attempt, OpenLab
+
+NEWER = Words(
+    "· 有新版本：取回后放在旁边的文件夹，您的文件不动",
+    "· a newer release: Fetch puts it in a folder beside yours, your files stay as they are",
+)
 
 
 class HttpExchange(abc.Exchange):
@@ -89,8 +94,8 @@ class HttpFetchAssignment(HttpExchange, abc.ExchangeFetchAssignment):
         course, lab = self.asked()
         folder = self.folder(course, lab)
         with self.intake() as intake:
-            names = fetch_lab(intake, course, lab, folder)
-        self.log.info("Fetched %s %s: %s", course, lab, ", ".join(names) or "nothing was missing")
+            written = fetch_lab(intake, course, lab, home=self.home, folder=folder)
+        self.log.info("Fetched %s %s: %s", course, lab, ", ".join(map(str, written)) or "nothing was missing")
 
 
 class HttpSubmit(HttpExchange, abc.ExchangeSubmit):
@@ -132,7 +137,7 @@ class HttpList(HttpExchange, abc.ExchangeList):
             if self.inbound or self.cached:
                 return [self._attempts(intake, lab) for lab in labs if lab.attempts_used]
             now_us = time.time_ns() // 1000
-            return [row for lab in labs if (row := self._lab(lab, now_us))]
+            return [row for lab in labs for row in self._rows(lab, now_us)]
 
     def remove_files(self) -> NoReturn:
         """Refuse: every attempt is kept."""
@@ -142,19 +147,28 @@ class HttpList(HttpExchange, abc.ExchangeList):
         course, name = self.coursedir.course_id, self.coursedir.assignment_id
         return course in ("", "*", lab.course) and name in ("", "*", lab.lab)
 
-    def _lab(self, lab: OpenLab, now_us: int) -> dict[str, Any] | None:
+    def _rows(self, lab: OpenLab, now_us: int) -> Iterator[dict[str, Any]]:
         folder = self.folder(lab.course, lab.lab)
         fetched = is_fetched(folder)
         # A closed lab that was fetched stays in view: the learner's own work must never vanish from the list.
-        if not fetched and not lab.is_open(now_us):
-            return None
-        self.log.info("%s %s%s", lab.course, lab.lab, " (already downloaded)" if fetched else "")
-        notebooks = [{"notebook_id": file.stem, "path": str(file)} for file in sorted(folder.glob("*.ipynb"))]
+        if fetched:
+            notebooks = [{"notebook_id": file.stem, "path": str(file)} for file in sorted(folder.glob("*.ipynb"))]
+            yield self._row(lab, lab.lab, "fetched", notebooks)
+        if not lab.is_open(now_us):
+            return
+        if not fetched:
+            yield self._row(lab, lab.lab, "released", [])
+        elif has_newer_release(self.home, lab.course, lab.lab, lab.version):
+            # The list shows a row's assignment_id and nothing else: the hint can stand nowhere but in it.
+            yield self._row(lab, f"{lab.lab} {NEWER}", "released", [])
+
+    def _row(self, lab: OpenLab, name: str, status: str, notebooks: list[dict[str, str]]) -> dict[str, Any]:
+        self.log.info("%s %s%s", lab.course, name, " (already downloaded)" if status == "fetched" else "")
         return {
             "course_id": lab.course,
-            "assignment_id": lab.lab,
-            "status": "fetched" if fetched else "released",
-            "path": str(folder),
+            "assignment_id": name,
+            "status": status,
+            "path": str(self.folder(lab.course, lab.lab)),
             "notebooks": notebooks,
         }
 

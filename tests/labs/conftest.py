@@ -44,6 +44,7 @@ class LoopbackIntake:
     feedback: dict[str, bytes] = field(default_factory=dict)
     refuse_submissions: dict[str, Any] | None = None
     wrong_digest: bool = False
+    version: str = "1"
 
     def release(self, course: str, lab: str, files: dict[str, bytes]) -> None:
         self.releases[course, lab] = zip_of(files)
@@ -79,7 +80,7 @@ def build_app(intake: LoopbackIntake) -> Flask:  # noqa: C901 - six routes
                 {
                     "course": course,
                     "lab": lab,
-                    "version": "1",
+                    "version": intake.version,
                     "title": {"zh": lab, "en": lab},
                     "opens_us": now - 3 * DAY_US,
                     "due_us": closes - DAY_US,
@@ -96,7 +97,7 @@ def build_app(intake: LoopbackIntake) -> Flask:  # noqa: C901 - six routes
         if body is None:
             return refused(404, "no_lab", "没有这个实验", "there is no such lab", lab, "an open lab")
         digest = "0" * 64 if intake.wrong_digest else hashlib.sha256(body).hexdigest()
-        headers = {"X-Reelwright-Version": "1", "X-Reelwright-Digest": digest}
+        headers = {"X-Reelwright-Version": intake.version, "X-Reelwright-Digest": digest}
         return Response(body, mimetype="application/zip", headers=headers)
 
     @app.post("/api/courses/<course>/labs/<lab>/submissions")

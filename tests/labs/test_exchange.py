@@ -15,7 +15,7 @@ import pytest
 from labs.exchange.answers import IntakeError
 from labs.exchange.archive import MAX_FILE_BYTES, ArchiveError, pack, unpack
 from labs.exchange.client import Intake
-from labs.exchange.fetch import fetch_lab
+from labs.exchange.fetch import fetch_lab, has_newer_release
 from labs.exchange.results import fetch_results
 from labs.exchange.submit import submit_lab
 
@@ -67,9 +67,43 @@ def test_a_film_that_is_too_large_is_refused_by_name(folder: Path, monkeypatch: 
 def test_unpacking_never_overwrites(folder: Path, intake: Any) -> None:
     intake.release(COURSE, LAB, {f"{LAB}.ipynb": b"released", "data/new.txt": b"new"})
     with Intake.from_environment() as asked:
-        assert fetch_lab(asked, COURSE, LAB, folder) == ("data/new.txt",)
+        written = fetch_lab(asked, COURSE, LAB, home=folder.parents[1], folder=folder)
+    assert written == (folder / "data" / "new.txt",)
     assert (folder / f"{LAB}.ipynb").read_text() == "{}"
     assert (folder / "data" / "new.txt").read_text() == "new"
+
+
+def test_the_same_files_are_the_same_archive_however_they_came_to_be(folder: Path, tmp_path: Path) -> None:
+    # A retry after a lost answer must be the attempt it repeats: the intake knows an attempt by its digest.
+    other = tmp_path / "other"
+    (other / "takes").mkdir(parents=True)
+    for name in ("takes/first.mp4", f"{LAB}.ipynb"):
+        (other / name).write_bytes((folder / name).read_bytes())
+        (other / name).chmod(0o600)
+        os.utime(other / name, (1_000_000_000, 1_000_000_000))
+    (other / ".ipynb_checkpoints").mkdir()
+    assert pack(other).archive == pack(folder).archive
+    (other / "takes" / "first.mp4").write_bytes(b"cut")
+    assert pack(other).archive != pack(folder).archive
+
+
+def test_a_newer_release_lies_beside_the_work_and_never_on_it(folder: Path, intake: Any) -> None:
+    home = folder.parents[1]
+    (folder / f"{LAB}.ipynb").unlink()
+    intake.release(COURSE, LAB, {f"{LAB}.ipynb": b"one"})
+    with Intake.from_environment() as asked:
+        fetch_lab(asked, COURSE, LAB, home=home, folder=folder)
+        assert not has_newer_release(home, COURSE, LAB, "1")
+        (folder / f"{LAB}.ipynb").write_text("my work")
+        intake.release(COURSE, LAB, {f"{LAB}.ipynb": b"two"})
+        intake.version = "../2"
+        assert has_newer_release(home, COURSE, LAB, "../2")
+        (written,) = fetch_lab(asked, COURSE, LAB, home=home, folder=folder)
+    assert written == home / COURSE / f"{LAB}--release-2" / f"{LAB}.ipynb"
+    assert written.read_text() == "two"
+    assert (folder / f"{LAB}.ipynb").read_text() == "my work"
+    assert not has_newer_release(home, COURSE, LAB, "../2")
+    assert not has_newer_release(home, COURSE, "another", "2")
 
 
 @pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "a/../../out.txt", "a\\..\\out.txt"])

@@ -140,6 +140,22 @@ def test_a_refusal_reaches_the_learner_in_the_intakes_words(released: Any, lab_s
     assert answer == {"success": False, "value": "there is no such lab (got: no-such-lab; expected: an open lab)"}
 
 
+def test_a_newer_release_is_offered_in_the_list_and_fetched_beside(
+    released: Any, lab_server: httpx.Client, tmp_path: Path
+) -> None:
+    mine = tmp_path / "home" / COURSE / LAB / f"{LAB}.ipynb"
+    mine.write_text("my work")
+    released.release(COURSE, LAB, {f"{LAB}.ipynb": NOTEBOOK})
+    released.version = "2"
+    rows = lab_server.get("/assignments", params={"course_id": COURSE}).json()["value"]
+    assert [row["status"] for row in rows] == ["fetched", "released"]
+    assert "a newer release" in rows[1]["assignment_id"]
+    answer = _do(lab_server, "fetch", rows[1]["assignment_id"])
+    assert [row["status"] for row in answer["value"]] == ["fetched"]
+    assert mine.read_text() == "my work"
+    assert (mine.parents[1] / f"{LAB}--release-2" / mine.name).read_bytes() == NOTEBOOK
+
+
 def test_only_what_learners_use_is_switched_on(released: Any, lab_server: httpx.Client) -> None:
     assert lab_server.get("/formgrader").status_code == 404
     page = lab_server.get("/lab").text
@@ -148,6 +164,8 @@ def test_only_what_learners_use_is_switched_on(released: Any, lab_server: httpx.
         "@jupyter/nbgrader:formgrader",
         "@jupyter/nbgrader:course-list",
         "@jupyter/nbgrader:create-assignment",
+        # JupyterLab's own news would ask learners a question and call out.
+        "@jupyterlab/apputils-extension:announcements",
     } <= set(disabled["disabledExtensions"])
     assert not any("assignment-list" in name for name in disabled["disabledExtensions"])
 
