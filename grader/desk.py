@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from grader.check.notebook import NotebookRefused
 from grader.feedback import render_feedback
+from grader.receipt import sign
 from grader.refusal import Refused
 from grader.submission import learner_items
 from grader.unpack import Caps, pack, unpack
@@ -99,7 +100,10 @@ class Desk:
         version = self._check_content(course, lab, unpack(archive, self._caps()))
         # 5. Store, number, queue.
         rules = self.rules_of(course, lab)
-        return self.store.add(course, lab, learner, archive, window=window, rules=rules, version=version)
+        return self.store.add(
+            course, lab, learner, archive, window=window, rules=rules, version=version,
+            sign=lambda receipt: sign(receipt, self.receipt_key),
+        )  # fmt: skip
 
     def feedback(self, submission_id: str, learner: str) -> bytes:
         """A zip with the feedback page of the learner's own submission.

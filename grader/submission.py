@@ -67,6 +67,8 @@ class Submission:
     state: State
     reason_zh: str = ""
     reason_en: str = ""
+    signature: str = ""
+    """The intake's signature of the receipt, base64; empty where nobody signed."""
 
 
 @dataclass(frozen=True)

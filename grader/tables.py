@@ -52,6 +52,7 @@ submission = Table(
     Column("late_percent", Float, nullable=False),
     Column("counts", String(8), nullable=False),  # the lab's best-or-last rule when this was handed in
     Column("lab_version", String(64), nullable=False),
+    Column("signature", String(128), nullable=False, default=""),  # the intake's, over the receipt; base64
     Column("state", String(16), nullable=False),
     Column("verdict_id", Integer),
     Column("posted_verdict_id", Integer),  # what the gradebook has been told; differs while there is news for it

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from grader.refusal import Refused
-from grader.submission import LabRules, Submission, Window, late_penalty, lateness
+from grader.submission import LabRules, Submission, Window, late_penalty, lateness, receipt_of
 from grader.tables import submission as table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
+
+    from grader.submission import Receipt
 
 FIELDS = tuple(Submission.__dataclass_fields__)
 
@@ -31,6 +35,8 @@ class Received:
     version: str
     window: Window
     rules: LabRules
+    sign: Callable[[Receipt], str] | None = None
+    """Signs the receipt in the transaction that numbers the attempt, so that none is without the other."""
 
 
 def from_row(row: Any) -> Submission:
@@ -60,8 +66,11 @@ def add(connection: Connection, received: Received) -> Submission:
     mine = _of(received.course, received.lab, received.learner)
     last = connection.execute(select(func.max(table.c.attempt)).where(mine)).scalar_one()
     values = _values(received, (last or 0) + 1)
-    connection.execute(insert(table).values(values))
-    return Submission(**{name: values[name] for name in FIELDS})
+    submission = Submission(**{name: values[name] for name in FIELDS})
+    if received.sign is not None:
+        submission = replace(submission, signature=received.sign(receipt_of(submission)))
+    connection.execute(insert(table).values({**values, "signature": submission.signature}))
+    return submission
 
 
 def _again(connection: Connection, known: Submission) -> Submission:
@@ -109,6 +118,7 @@ def _values(received: Received, attempt: int) -> dict[str, Any]:
         "state": "queued",
         "reason_zh": "",
         "reason_en": "",
+        "signature": "",
     }
 
 

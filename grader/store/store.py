@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from grader.store.claims import Claim
     from grader.store.versions import Release
-    from grader.submission import Attempt, HandMark, LabResult, LabRules, Submission, ToShow, Window
+    from grader.submission import Attempt, HandMark, LabResult, LabRules, Receipt, Submission, ToShow, Window
     from grader.verdict import LabVersion, Verdict
 
 RACES = 8
@@ -47,9 +47,20 @@ class Store:
     # What is handed in
 
     def add(
-        self, course: str, lab: str, learner: str, archive: bytes, *, window: Window, rules: LabRules, version: str
+        self,
+        course: str,
+        lab: str,
+        learner: str,
+        archive: bytes,
+        *,
+        window: Window,
+        rules: LabRules,
+        version: str,
+        sign: Callable[[Receipt], str] | None = None,
     ) -> Submission:
         """Keep ``archive`` durably and queue it as the learner's next attempt; the same bytes again change nothing.
+
+        ``sign`` signs the receipt, which is kept with the attempt.
 
         Raises:
             Refused: the attempts are used up.
@@ -57,7 +68,7 @@ class Store:
         """
         sha256 = self.blobs.put(archive)
         received = intake.Received(
-            course, lab, learner, sha256, len(archive), self._clock(), version, window=window, rules=rules
+            course, lab, learner, sha256, len(archive), self._clock(), version, window=window, rules=rules, sign=sign
         )
         for race in range(RACES):
             try:
@@ -127,6 +138,11 @@ class Store:
         """All attempts of a learner at a lab, the first first."""
         with self._reading() as connection:
             return results.attempts(connection, course, lab, learner)
+
+    def class_attempts(self, course: str) -> tuple[Attempt, ...]:
+        """All attempts of every learner of the course, by lab and learner, the first first."""
+        with self._reading() as connection:
+            return results.class_attempts(connection, course)
 
     def results(self, course: str, learner: str) -> tuple[LabResult, ...]:
         """The attempt that counts for each lab the learner has a graded attempt at."""
@@ -223,6 +239,11 @@ class Store:
         """The labs of a course that learners can fetch."""
         with self._reading() as connection:
             return versions.released(connection, course)
+
+    def released_by(self, course: str, at_us: int) -> tuple[str, ...]:
+        """The labs of a course that learners could fetch at that moment; one released anew since may be left out."""
+        with self._reading() as connection:
+            return versions.released_by(connection, course, at_us)
 
     def lab_version(self, course: str, lab: str, version: str) -> LabVersion | None:
         """One version of a lab with all its bytes."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, insert, or_, select, update
 
 from grader.tables import lab_version as table
 from grader.unpack import pack
@@ -74,6 +74,16 @@ def released(connection: Connection, course: str) -> tuple[str, ...]:
     """The labs of a course that are handed out."""
     here = and_(table.c.course == course, table.c.withdrawn_us.is_(None))
     return tuple(connection.execute(select(table.c.lab).where(here).distinct().order_by(table.c.lab)).scalars())
+
+
+def released_by(connection: Connection, course: str, at_us: int) -> tuple[str, ...]:
+    """The labs of a course that were handed out at that moment, as far as their rows still say."""
+    there = and_(
+        table.c.course == course,
+        table.c.released_us <= at_us,
+        or_(table.c.withdrawn_us.is_(None), table.c.withdrawn_us > at_us),
+    )
+    return tuple(connection.execute(select(table.c.lab).where(there).distinct().order_by(table.c.lab)).scalars())
 
 
 def rebuild(blobs: Blobs, row: Any) -> LabVersion:

@@ -109,6 +109,8 @@ def test_learner_finds_fetches_hands_in_and_reads_the_score(
     assert is_ours(receipt, answer.json()["signature"], intake.key.public_key())
     assert (receipt.sha256, receipt.bytes, receipt.attempt) == (sha256(archive), len(archive), 1)
     assert (receipt.late_us, receipt.version) == (0, lab_version.version)
+    (kept,) = store.attempts("film", "squares", "ada")
+    assert kept.submission.signature == answer.json()["signature"]
     (waiting,) = intake.call("GET", SUBMIT).json()["submissions"]
     assert (waiting["state"], waiting["score"], waiting["feedback"]) == ("queued", None, False)
     assert refusal(intake.call("GET", f"/api/submissions/{receipt.submission_id}/feedback")) == (404, "no_feedback")
