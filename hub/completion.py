@@ -43,10 +43,10 @@ def percent(result: LabResult) -> float:
     return 100 * result.score / result.max_score if result.max_score else 0.0
 
 
-def rubric_percent(results: Sequence[LabResult]) -> float:
-    """Hand-given points in percent of the hand-given points there are; 100 when nothing is graded by hand."""
+def rubric_percent(results: Sequence[LabResult]) -> float | None:
+    """Hand-given points in percent of those there are so far; None where there are none."""
     most = sum(result.hand_max for result in results)
-    return 100 * sum(result.hand_score for result in results) / most if most else 100.0
+    return 100 * sum(result.hand_score for result in results) / most if most else None
 
 
 def evaluate(course: Course, results: Sequence[LabResult], metered: Metered) -> Completion:
@@ -58,16 +58,24 @@ def evaluate(course: Course, results: Sequence[LabResult], metered: Metered) -> 
     lowest, rule = min(scores.values()), course.completion
     graded = sum(not result.awaiting_hand for result in by_lab.values())
     minutes = metered.lab_seconds / 60
-    rubric = rubric_percent(list(by_lab.values()))
     conditions = (
         Condition("labs", len(by_lab) == len(course.labs), len(by_lab), len(course.labs)),
         Condition("hand", graded == len(by_lab), graded, len(by_lab)),
         Condition("lab_score", lowest >= rule.min_lab_score, lowest, rule.min_lab_score),
         Condition("score", score >= rule.min_score, score, rule.min_score),
-        Condition("rubric", rubric >= rule.min_rubric, rubric, rule.min_rubric),
+        _rubric(course, by_lab),
         Condition("minutes", minutes >= rule.min_lab_minutes, minutes, rule.min_lab_minutes),
     )
     return Completion(conditions, score)
+
+
+def _rubric(course: Course, by_lab: Mapping[str, LabResult]) -> Condition:
+    """Held when it stays held: a lab with a rubric that is not graded yet could still take the points away."""
+    expected = course.completion.min_rubric
+    is_complete = all(lab.id in by_lab for lab in course.labs if lab.rubric)
+    so_far = rubric_percent(list(by_lab.values()))
+    got = so_far if so_far is not None else 100.0 if is_complete else 0.0
+    return Condition("rubric", got >= expected and (is_complete or not expected), got, expected)
 
 
 def _belongs(course: Course, result: LabResult) -> bool:

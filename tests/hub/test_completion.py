@@ -57,6 +57,38 @@ def test_hand_given_points_are_judged_by_themselves() -> None:
     assert failing(evaluate(COURSE, [result("script", 10, 5), result("take", 10)], ENOUGH)) == {"rubric"}
 
 
+RUBRIC = COURSE.model_copy(
+    update={"labs": (COURSE.labs[0].model_copy(update={"rubric": "rubrics/script.toml"}), *COURSE.labs[1:])}
+)
+
+
+def rubric(completion: Completion) -> tuple[bool, float]:
+    return next((c.held, c.got) for c in completion.conditions if c.kind == "rubric")
+
+
+def test_nothing_graded_by_hand_yet_is_not_all_of_it() -> None:
+    assert rubric(evaluate(RUBRIC, [], ENOUGH)) == (False, 0.0)
+    assert rubric(evaluate(RUBRIC, [result("take", 10)], ENOUGH)) == (False, 0.0)
+
+
+def test_points_that_another_lab_may_take_away_are_not_reached_yet() -> None:
+    both = RUBRIC.model_copy(
+        update={"labs": tuple(lab.model_copy(update={"rubric": "rubrics/x.toml"}) for lab in COURSE.labs)}
+    )
+    assert rubric(evaluate(both, [result("script", 10, 9)], ENOUGH)) == (False, 90.0)
+    assert rubric(evaluate(both, [result("script", 10, 9), result("take", 10, 5)], ENOUGH)) == (True, 70.0)
+
+
+def test_where_no_cell_is_graded_by_hand_there_is_nothing_to_reach() -> None:
+    assert rubric(evaluate(COURSE, [], ENOUGH)) == (True, 100.0)
+    assert evaluate(RUBRIC, [result("script", 10), result("take", 10)], ENOUGH).completed
+
+
+def test_a_course_that_asks_for_no_hand_given_points_waits_for_none() -> None:
+    free = RUBRIC.model_copy(update={"completion": RUBRIC.completion.model_copy(update={"min_rubric": 0})})
+    assert rubric(evaluate(free, [], ENOUGH)) == (True, 0.0)
+
+
 def test_lateness_comes_off_the_score() -> None:
     late = replace(result("take", 10), late_percent=60)
     assert "lab_score" in failing(evaluate(COURSE, [result("script", 10, 10), late], ENOUGH))
