@@ -208,7 +208,11 @@ def verify_files(
 @click.option("--fast", is_flag=True, help="A small instance, in seconds.")
 def demo(fast: bool) -> None:  # noqa: FBT001
     """Fill a fresh instance with a seeded cohort, submissions, certificates and a month of ledger."""
-    from hub.demo import fill
+    from hub.demo import DemoRefusedError, fill
+    from hub.models import ModelError
+    from hub.prepare import NotReady
 
-    for line in fill(_platform(), fast=fast):
-        click.echo(line)
+    try:
+        fill(_platform(), click.echo, fast=fast)
+    except (DemoRefusedError, NotReady, ModelError) as error:
+        raise click.ClickException(str(error)) from error

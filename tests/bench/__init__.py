@@ -1,7 +1,7 @@
 """Benches: what Reelwright's parts reach beside a named peer, measured in one run on one machine.
 
-A module of this package is a bench when it has ``run() -> Iterable[Row]``. It raises :class:`CannotRunError` where what it
-needs (a Docker daemon, say) is not there.
+A module of this package is a bench when it has ``run() -> Iterable[Row]``. It raises
+:class:`CannotRunError` where what it needs (a Docker daemon, say) is not there.
 """
 
 from __future__ import annotations

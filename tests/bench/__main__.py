@@ -59,7 +59,7 @@ def bench(name: str) -> Callable[[], Iterable[Row]]:
 
 def say(words: str) -> None:
     """One line on standard error."""
-    print(" ".join(words.split()), file=sys.stderr)
+    sys.stderr.write(" ".join(words.split()) + "\n")
 
 
 if __name__ == "__main__":
