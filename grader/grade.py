@@ -9,6 +9,7 @@ from grader.check.notebook import NotebookRefused
 from grader.check.rebuild import LabBroken, Step, rebuild
 from grader.check.report import graded_notebook
 from grader.check.score import score_cells
+from grader.check.secrecy import cover
 from grader.check.session import CheckerBroken, Record, run_session
 from grader.verdict import Failure, GradingJob, Verdict
 
@@ -30,10 +31,11 @@ def grade(job: GradingJob, sandbox: Sandbox) -> Verdict:
     except (LabBroken, CheckerBroken) as error:
         return _failed(Failure("infrastructure", f"评分系统出错：{error}", f"The grader failed: {error}"), started)
     # 3. Points come from what the checker saw.
-    return _verdict(steps, record, started)
+    return _verdict(job, steps, record, started)
 
 
-def _verdict(steps: tuple[Step, ...], record: Record, started: float) -> Verdict:
+def _verdict(job: GradingJob, steps: tuple[Step, ...], record: Record, started: float) -> Verdict:
+    cover(steps, record, job)
     scores = score_cells(steps, record)
     failure = Failure("learner", record.ended.zh, record.ended.en) if record.ended else None
     notebook = graded_notebook(steps, record, scores)

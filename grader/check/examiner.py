@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import io
 import linecache
 import math
@@ -17,9 +18,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grader.check.lesson import Lesson
 from grader.check.link import Link, ProxyError
 from grader.check.names import Names, without_magics
-from grader.check.proxy import Proxy, make_proxy
+from grader.check.pictures import redraw
+from grader.check.proxy import number_of
+from grader.check.seeds import Seeds
 from grader.sandbox import box_files
 from grader.sandbox.pipe import PipeClosed
 
@@ -52,9 +56,10 @@ class Examiner:
 
     def __init__(self, pipe: Pipe, work: str) -> None:
         self._pipe, self._work = pipe, work
-        self._link = Link(pipe, make_proxy)
+        self._link = Link(pipe, Lesson())
         self._names = Names(self._link)
         self._link.may_change = self._names.may_change
+        self._seeds = Seeds(lambda module, name, args: self._link.ask("seed", args, module=module, name=name))
         self._hidden: dict[str, frozenset[int]] = {}
 
     def serve(self) -> None:
@@ -72,6 +77,9 @@ class Examiner:
     def _op_remove(self, request: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             Path(self._work, request["path"]).unlink()
+
+    def _op_picture(self, request: dict[str, Any]) -> str | None:
+        return redraw(request["data"])
 
     def _op_solution(self, request: dict[str, Any]) -> None:
         self._names.meet_solution(request["source"], request["released"])
@@ -91,7 +99,10 @@ class Examiner:
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         self._link.problem = None
         out, err = _Capped(), _Capped()
+        self._seeds.wrap()
+        self._seeds.muted = False
         error, value = self._execute(source, name, out, err)
+        self._seeds.muted = True
         problem = self._link.problem or error
         outcome = self._outcome(problem, name) if problem else {"passed": not err.getvalue(), "value": _credit(value)}
         return {**outcome, "printed": out.getvalue(), "complained": err.getvalue(), "dead": self._link.dead}
@@ -103,6 +114,7 @@ class Examiner:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 tree = ast.parse(source, name)
                 self._names.meet_test(tree)
+                self._import_first(tree)
                 last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
                 exec(compile(tree, name, "exec"), self._names)  # noqa: S102  the lab's own test
                 if isinstance(last, ast.Expr):
@@ -112,6 +124,21 @@ class Examiner:
         except BaseException as error:  # noqa: BLE001  a test may end in any way; all but a quiet end is a failure
             return error, None
         return None, value
+
+    def _import_first(self, tree: ast.Module) -> None:
+        """Import what the cell will, so that its random generators are known before it seeds them."""
+        wanted = {part.name for node in ast.walk(tree) if isinstance(node, ast.Import) for part in node.names}
+        wanted |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        wanted |= {name for name in ("numpy", "torch") if name in sys.modules}
+        if "numpy" in wanted and any(
+            isinstance(node, ast.Attribute) and node.attr == "seed" for node in ast.walk(tree)
+        ):
+            # Loaded lazily by numpy itself.
+            wanted.add("numpy.random")
+        for name in wanted & {"random", "numpy", "numpy.random", "torch"}:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        self._seeds.wrap()
 
     def _outcome(self, error: BaseException, name: str) -> dict[str, Any]:
         places = _places(error.__traceback__)
@@ -155,7 +182,7 @@ def _credit(value: Any) -> float | None:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.number):
         value = value.item()
-    if isinstance(value, Proxy | bool) or not isinstance(value, int | float):
+    if number_of(value) is not None or isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)

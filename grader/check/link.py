@@ -7,15 +7,18 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from grader.check.proxy import make_proxy, number_of
 from grader.sandbox.wire import Decoder, Encoder, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from grader.check.lesson import Lesson
     from grader.sandbox.pipe import Pipe
 
 _MAX_CALLBACKS = 100_000
 _MAX_NAME = 200
+_MAX_PRINTED = 100_000
 _UNREADABLE = ("你的代码的回答无法读取", "the answer of your code could not be read")
 
 
@@ -38,11 +41,12 @@ class LearnerFault(Exception):  # noqa: N818  stands for exceptions that must no
 class Link:
     """One conversation with one box, through the process that started both."""
 
-    def __init__(self, pipe: Pipe, make_proxy: Callable[[Link, dict[str, Any]], Any]) -> None:
+    def __init__(self, pipe: Pipe, lesson: Lesson) -> None:
         self._pipe = pipe
-        self._make_proxy = make_proxy
+        self.lesson = lesson
         self._functions: list[Callable[..., Any]] = []
         self._exception_classes: dict[int, type[Exception]] = {}
+        self._exception_numbers: dict[type, int] = {}
         self.problem: ProxyError | None = None
         """The first refusal of the running test; a test that swallows it still fails."""
         self.dead = False
@@ -83,6 +87,8 @@ class Link:
         for _ in range(_MAX_CALLBACKS):
             self._pipe.send({"ask": sent})
             answer = self._parse(self._pipe.receive_line())
+            if isinstance(printed := answer.get("printed"), str):
+                sys.stdout.write(printed[:_MAX_PRINTED])
             if "callback" not in answer:
                 return answer
             sent = self._call_back(answer)
@@ -127,10 +133,12 @@ class Link:
             ) from error
 
     def _refer(self, value: Any) -> dict[str, Any]:
-        reference = getattr(type(value), "reference_of", None)
-        if reference is not None:
-            return {"t": "ref", "id": reference(value)}
-        if callable(value) and not isinstance(value, type):
+        number = number_of(value)
+        if number is None and issubclass(type(value), type):
+            number = self._exception_numbers.get(value)
+        if number is not None:
+            return {"t": "ref", "id": number}
+        if callable(value):
             self._functions.append(value)
             return {"t": "function", "id": len(self._functions) - 1}
         raise self.refuse(
@@ -147,8 +155,10 @@ class Link:
     def _resolve(self, data: dict[str, Any]) -> Any:
         if data.get("t") != "ref" or type(data.get("id")) is not int:
             raise WireError("an unknown kind of value")
-        clean: dict[str, Any] = {key: str(data[key])[:_MAX_NAME] for key in ("n", "k", "m", "b") if key in data}
-        return self._make_proxy(self, {"id": data["id"], **clean})
+        clean: dict[str, Any] = {
+            key: str(data[key])[:_MAX_NAME] for key in ("n", "k", "m", "b", "torch") if key in data
+        }
+        return make_proxy(self, {"id": data["id"], **clean})
 
     def _learner_error(self, data: Any) -> BaseException:
         try:
@@ -170,8 +180,8 @@ class Link:
         number = reference["id"]
         if number not in self._exception_classes:
             name = str(reference.get("m", "Error"))[:_MAX_NAME] or "Error"
-            body = {"reference_of": staticmethod(lambda _: number), "__module__": "learner"}
-            self._exception_classes[number] = type(name, (parent,), body)
+            mirror = type(name, (parent,), {"__module__": "learner"})
+            self._exception_classes[number], self._exception_numbers[mirror] = mirror, number
         return self._exception_classes[number]
 
     def _write_back(self, given: Any, changed: Any) -> None:

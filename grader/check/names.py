@@ -7,8 +7,8 @@ import builtins
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from grader.check.mutation import compared_names, mutating_functions
-from grader.check.proxy import Proxy, known_as, name_of
+from grader.check.mutation import compared_names
+from grader.check.proxy import known_as, name_of, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,6 @@ class Names(dict[str, Any]):
         self._link = link
         self._learners: set[str] = set()
         self._fetched: dict[str, Any] = {}
-        self._mutators: set[str] = set()
         self._compared: set[str] = set()
 
     def __missing__(self, name: str) -> Any:
@@ -53,7 +52,7 @@ class Names(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
-        if isinstance(value, Proxy) and name in self._learners:
+        if number_of(value) is not None and name in self._learners:
             # A test that puts an object of the learner's back in its place, as nbgrader's own example does.
             self._link.ask("set", (value,), name=name)
 
@@ -82,7 +81,7 @@ class Names(dict[str, Any]):
                 self._import(tree)
                 if source is reference:
                     bound |= set(_bound_names(tree.body))
-                    self._mutators |= mutating_functions(tree)
+                    self._link.lesson.learn(tree)
         self._learners |= bound
         for name in bound:
             self.pop(name, None)
@@ -98,7 +97,7 @@ class Names(dict[str, Any]):
         It is when the reference changes its arguments too, or when the test looks at the argument itself. Otherwise
         not: a function could change what it was given until its wrong answer looks right.
         """
-        if isinstance(function, Proxy) and name_of(function) in self._mutators:
+        if name_of(function) in self._link.lesson.mutators:
             return True
         return any(super(Names, self).get(name) is argument for name in self._compared)
 

@@ -71,8 +71,7 @@ def rebuild(lab: LabVersion, submission: bytes) -> tuple[Step, ...]:
     steps = [Step(cell, boxed=cell.cell_type == "code") for cell in added.get("", ())]
     title = ""
     for cell in source.cells:
-        if cell.cell_type == "markdown" and (heading := _HEADING.search(cell.source)):
-            title = heading.group(1)[:_MAX_TITLE]
+        title = _heading(cell, released) or title
         if cell.tag is None:
             if cell.cell_type == "code":
                 steps.append(Step(cell, trusted=cell.source, reference=True, listed=False))
@@ -81,6 +80,15 @@ def rebuild(lab: LabVersion, submission: bytes) -> tuple[Step, ...]:
         steps.append(_step(cell, released.get(grade_id), written.get(grade_id), title or grade_id))
         steps += [Step(one, boxed=one.cell_type == "code") for one in added.get(grade_id, ())]
     return tuple(steps)
+
+
+def _heading(cell: Cell, released: dict[str, Cell]) -> str:
+    """The heading a text cell starts a task with, as learners see it: a model answer may have headings too."""
+    seen = released.get(cell.tag.grade_id) if cell.tag else cell
+    if seen is None or seen.cell_type != "markdown" or (cell.tag and cell.tag.solution):
+        return ""
+    found = _HEADING.search(seen.source)
+    return found.group(1)[:_MAX_TITLE] if found else ""
 
 
 def _of_lab(data: bytes, which: str) -> Notebook:

@@ -97,9 +97,17 @@ class Session:
 
     def _run_cell(self, number: int, step: Step) -> None:
         said = self._ask({"op": "run", "source": step.shown.source})
-        outputs = safe_outputs(said.get("outputs") if isinstance(said, dict) else None, self._left)
+        outputs = safe_outputs(said.get("outputs") if isinstance(said, dict) else None, self._left, self._redraw)
         self._left -= sum(len(json.dumps(one)) for one in outputs)
         self.record.outputs[number] = outputs
+
+    def _redraw(self, picture: str) -> str | None:
+        try:
+            clean = self._tell({"op": "picture", "data": picture})
+        except BoxEnded as ended:
+            self._checker_ended = ended
+            return None
+        return clean if isinstance(clean, str) else None
 
     def _test(self, number: int, step: Step) -> None:
         if self._alive() and self._checker_ended is None:

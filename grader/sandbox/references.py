@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import traceback
 import types
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,11 @@ def _description(value: Any) -> dict[str, Any]:
         kind = "exception" if issubclass(value, BaseException) else "class"
         bases = [base.__name__ for base in value.__mro__ if base.__module__ == "builtins"]
         return {"k": kind, "m": str(value.__name__)[:200], "b": bases[0] if bases else "object"}
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.nn.Module):
+        return {"k": "callable", "torch": "module"}
+    if hasattr(type(value), "__next__"):
+        return {"k": "iterator"}
     return {"k": "callable" if callable(value) else "object"}
 
 

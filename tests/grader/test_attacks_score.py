@@ -71,7 +71,7 @@ def lab() -> Lab:
     )
 
 
-def nothing_leaks(verdict: Verdict, *, but_inputs: bool = False) -> None:
+def nothing_leaks(verdict: Verdict) -> None:
     shown = repr([(c.reason_zh, c.reason_en, c.output, c.title) for c in verdict.cells]) + verdict.notebook.decode()
     shown += repr(verdict.failure) + "".join(repr(file.content) for file in verdict.files)
     assert CANARY not in shown
@@ -401,6 +401,18 @@ def test_hidden_inputs_printed_by_the_learner_are_not_shown(lab: Lab, sandbox: S
     verdict = grade(lab.job(lab.submission(work=spies)), sandbox)
     assert verdict.score == 0
     nothing_leaks(verdict)
+
+
+def test_hidden_inputs_kept_for_later_are_withheld(lab: Lab, sandbox: Sandbox) -> None:
+    keeps = (
+        "kept = []\ndef longest(ws):\n    kept.append(ws)\n    open('kept.txt', 'w').write(str(ws))\n    return max(ws, key=len)\n"
+        "def normalise(xs):\n    return xs"
+    )
+    notebook = lab.submission(work=keeps)
+    notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "print(kept)\nkept", "outputs": []})
+    verdict = grade(lab.job(notebook), sandbox)
+    nothing_leaks(verdict)
+    assert "Not shown" in verdict.notebook.decode()
 
 
 SEARCHES = """import os

@@ -389,16 +389,99 @@ def test_toolkit_values_cross_as_themselves(sandbox: Sandbox) -> None:
     full_marks(lab, sandbox, s="def closer(shot):\n    return Shot(shot.name, Size.CLOSE)")
 
 
+VECTOR = """from dataclasses import dataclass
+
+class Vector:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+    def __add__(self, other):
+        return Vector(self.x + other.x, self.y + other.y)
+    def __mul__(self, k):
+        return Vector(self.x * k, self.y * k)
+    __rmul__ = __mul__
+    def __eq__(self, other):
+        return isinstance(other, Vector) and (self.x, self.y) == (other.x, other.y)
+    def __lt__(self, other):
+        return self.x < other.x
+    def __len__(self):
+        return 2
+    def __iter__(self):
+        return iter((self.x, self.y))
+    def __contains__(self, item):
+        return item in (self.x, self.y)
+
+@dataclass
+class Point:
+    x: int
+
+class Other:
+    pass
+"""
+VECTOR_TEST = """assert Vector(1, 2) + Vector(3, 4) == Vector(4, 6)
+assert Vector(1, 2) * 3 == Vector(3, 6) and 2 * Vector(1, 1) == Vector(2, 2)
+assert Vector(1, 2) != Vector(2, 1) and Vector(1, 0) < Vector(2, 0)
+assert sorted([Vector(2, 0), Vector(1, 0)])[0].x == 1
+assert len(Vector(1, 2)) == 2 and list(Vector(1, 2)) == [1, 2] and 2 in Vector(1, 2)
+assert Point(3) == Point(3) and repr(Point(3)) == 'Point(x=3)'
+"""
+
+
+def test_special_methods_the_lab_teaches_are_the_learners_to_answer(sandbox: Sandbox) -> None:
+    lab = Lab(
+        solution("v", f"### BEGIN SOLUTION\n{VECTOR}\n### END SOLUTION"),
+        check("taught", VECTOR_TEST),
+        check("not-taught", "assert Other() == Other() or True"),
+    )
+    verdict = grade(lab.job(lab.submission(v=VECTOR)), sandbox)
+    assert scores(verdict) == {"taught": 1, "not-taught": 0}, verdict.cells
+    assert "type Other" in verdict.cells[1].reason_en
+
+
+def test_what_the_learners_code_prints_can_be_tested(sandbox: Sandbox) -> None:
+    test = (
+        "import io, contextlib\nseen = io.StringIO()\nwith contextlib.redirect_stdout(seen):\n    greet('Ana')\n"
+        "assert seen.getvalue() == 'Hello, Ana\\n'\ngreet('you')"
+    )
+    lab = Lab(solution("g", "### BEGIN SOLUTION\ndef greet(n):\n    pass\n### END SOLUTION"), check("t", test))
+    verdict = full_marks(lab, sandbox, g="def greet(n):\n    print('Hello,', n)")
+    assert verdict.cells[0].output == "Hello, you\n"
+
+
+def test_seeding_in_a_test_reaches_the_learners_generators(sandbox: Sandbox) -> None:
+    body = "import random\nimport numpy as np\ndef roll():\n    return random.random(), float(np.random.rand())"
+    test = (
+        "import random\nimport numpy\nrandom.seed(7)\nnumpy.random.seed(3)\nfirst = roll()\nrandom.seed(7)\n"
+        "numpy.random.seed(3)\nassert first == roll() == (random.random(), numpy.random.rand()) or False"
+    )
+    test = test.replace("assert first == roll() == ", "random.seed(7); numpy.random.seed(3)\nassert first == ")
+    lab = Lab(solution("r", f"### BEGIN SOLUTION\n{body}\n### END SOLUTION"), check("t", test))
+    full_marks(lab, sandbox, r=body)
+
+
+def test_kinds_of_callables_can_be_asked_for(sandbox: Sandbox) -> None:
+    test = (
+        "import inspect, types\nassert isinstance(f, types.FunctionType) and inspect.isclass(C) and callable(f) and f\n"
+        "assert list(keys()) == ['a'] and sorted(keys()) == ['a'] and list(map(str, gen())) == ['0', '1']\n"
+        "assert inspect.isgenerator(gen())"
+    )
+    body = "def f(): pass\nclass C: pass\ndef keys(): return {'a': 1}.keys()\ndef gen():\n    yield 0\n    yield 1"
+    lab = Lab(solution("k", f"### BEGIN SOLUTION\n{body}\n### END SOLUTION"), check("t", test))
+    full_marks(lab, sandbox, k=body)
+
+
 @pytest.mark.slow
 def test_torch_tensors_and_modules(sandbox: Sandbox) -> None:
     body = (
         "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
         "        self.layer = torch.nn.Linear(3, 2)\n    def forward(self, x):\n        return self.layer(x)\n"
+        "def draw():\n    return torch.rand(2)\n"
     )
     test = (
         "import torch\nnet = Net()\nx = torch.ones(4, 3)\ny = net(x)\nassert y.shape == (4, 2)\n"
         "assert sum(p.numel() for p in net.parameters()) == 8\n"
-        "assert torch.allclose(y, x @ net.layer.weight.T + net.layer.bias, atol=1e-6)"
+        "assert torch.allclose(y, x @ net.layer.weight.T + net.layer.bias, atol=1e-6)\n"
+        "assert isinstance(net, torch.nn.Module)\ntorch.manual_seed(1)\nexpected = torch.rand(2)\n"
+        "torch.manual_seed(1)\nassert torch.equal(draw(), expected)"
     )
     lab = Lab(solution("net", f"### BEGIN SOLUTION\n{body}\n### END SOLUTION"), check("t", test))
     full_marks(lab, sandbox, net=body)
