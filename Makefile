@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt package.json package-lock.jso
 	@echo "reelwright | setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "expected Python 3.11, got %d.%d; set PYTHON=python3.11" % sys.version_info[:2])'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[hub,lab,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt --editable '.[hub,lab,test]'
 	@echo "reelwright | setting up node_modules"
 	@npm ci --silent --no-audit --no-fund
 	@touch $@

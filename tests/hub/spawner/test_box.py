@@ -33,9 +33,6 @@ print(json.dumps(seen))
 
 @pytest.fixture
 def homes(tmp_path: Path) -> Path:
-    # pytest's own folders are closed to other users; a real data folder's parents are open.
-    for parent in [tmp_path, *tmp_path.parents][:3]:
-        parent.chmod(0o755)
     return tmp_path / "homes"
 
 
