@@ -53,7 +53,11 @@ class LabEvidence:
 
 @dataclass(frozen=True, config=_STRICT)
 class Claim:
-    """Everything a certificate is to say. ``holder_ref`` only makes the request idempotent and is never signed."""
+    """Everything a certificate is to say. ``holder_ref`` only makes the request idempotent and is never signed.
+
+    ``valid_until_us``: when the skill has aged; None for never. ``identity_sha256``: a commitment to an identity number
+    (:mod:`certs.credential.identity`), never the number.
+    """
 
     holder_name: str
     holder_ref: str
@@ -71,6 +75,28 @@ class Claim:
     subsidised_gpu_seconds: int
     ai_use: Text
     completed_us: int
+    valid_until_us: int | None = None
+    identity_sha256: str | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ProgrammeClaim:
+    """What a certificate over several course certificates is to say; ``course`` is the programme's own short name.
+
+    ``members`` are the ids of the holder's course certificates, which go into it whole.
+    """
+
+    holder_name: str
+    holder_ref: str
+    course: str
+    course_version: str
+    title: Text
+    summary: Text
+    criteria: Text
+    members: tuple[str, ...]
+    completed_us: int
+    valid_until_us: int | None = None
+    identity_sha256: str | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -89,6 +115,10 @@ class IssuerProfile:
         """Where a status list is served."""
         return f"{self.base_url}/status/{number}"
 
+    def log_address(self, multibase: str) -> str:
+        """Where the log of what a given-up key had signed is served."""
+        return f"{self.base_url}/log/{multibase}"
+
 
 class State(StrEnum):
     """How far a requested certificate has come."""
@@ -96,6 +126,7 @@ class State(StrEnum):
     PENDING = "pending"
     ISSUED = "issued"
     REFUSED = "refused"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -115,17 +146,34 @@ class Certificate:
     refused_reason: str | None
     revoked_us: int | None
     revoked_reason: str | None
+    edition: int = 1
+    superseded_us: int | None = None
+    superseded_by: str | None = None
+    paused_us: int | None = None
 
 
-_CLAIM = TypeAdapter(Claim)
+@dataclass(frozen=True, config=_STRICT)
+class Share:
+    """An address under which the holder shows a certificate without their name, without the scores, or without both."""
+
+    token: str
+    certificate_id: str
+    hide_name: bool
+    hide_score: bool
+    created_us: int
+    ended_us: int | None
 
 
-def claim_to_json(claim: Claim) -> str:
+# Neither takes the other's members, so the text itself says which it is.
+_CLAIM: TypeAdapter[Claim | ProgrammeClaim] = TypeAdapter(Claim | ProgrammeClaim)
+
+
+def claim_to_json(claim: Claim | ProgrammeClaim) -> str:
     """``claim`` as JSON text that :func:`claim_from_json` reads back unchanged."""
     return _CLAIM.dump_json(claim).decode()
 
 
-def claim_from_json(text: str) -> Claim:
+def claim_from_json(text: str) -> Claim | ProgrammeClaim:
     """The claim that :func:`claim_to_json` wrote.
 
     Raises:

@@ -6,14 +6,21 @@ two calls, and the second cannot be made without the first.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from certs.certificate import ProgrammeClaim
 from certs.credential import proof
 from certs.credential.build import build
-from certs.credential.controller import parse_controller
+from certs.credential.controller import method_id, parse_controller
+from certs.credential.witness import IssueLog, sign_log
 from certs.forms.typeset import PrintError, print_forms
 from certs.rules import ClaimRefused, check
 from certs.status import LIST_LIFE_US, LIST_SIZE, build_list
@@ -23,6 +30,8 @@ from certs.verify import verify
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
 
     from certs.certificate import Certificate, Claim, IssuerProfile
     from certs.keys import IssuerKey
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
 
 # A list is signed anew long before it ends, so that copies stay usable while the issuer is away for days.
 _LIST_AGE_US = LIST_LIFE_US // 14
+# So many at once are worth starting processes for.
+_COHORT = 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -96,37 +107,77 @@ def sign(prepared: Prepared, key: IssuerKey) -> bytes:
 
 
 def run_issuer(
-    store: Store, key: IssuerKey, profile: IssuerProfile, *, poll_seconds: float, stop: threading.Event
+    store: Store,
+    key: IssuerKey,
+    profile: IssuerProfile,
+    *,
+    poll_seconds: float,
+    stop: threading.Event,
+    reload: Callable[[], IssuerKey] | None = None,
 ) -> None:
-    """The issuer process: sign what is requested, keep the status lists current, until ``stop`` is set."""
-    store.register_key(key.multibase)
-    while not stop.is_set():
-        issue_pending(store, key, profile)
-        refresh_lists(store, key, profile)
-        stop.wait(poll_seconds)
+    """The issuer process: sign what is requested, keep lists and logs current, until ``stop`` is set.
+
+    ``reload`` gives the key as it is now, so that a rotated key signs from the next round on. Nothing is signed with a
+    key that was given up; what is asked for waits for the next one.
+    """
+    with _printers() as printers:
+        while not stop.is_set():
+            key = reload() if reload is not None else key
+            if _may_sign(store, key):
+                issue_pending(store, key, profile, printers=printers)
+                refresh_lists(store, key, profile)
+                refresh_logs(store, key, profile)
+            stop.wait(poll_seconds)
 
 
-def issue_pending(store: Store, key: IssuerKey, profile: IssuerProfile) -> int:
-    """Sign everything that waits, oldest first; how many were issued. One bad claim holds up no other."""
-    issued = 0
-    for certificate, claim in store.pending():
-        try:
-            document, forms = _issue(certificate, claim, key, profile)
-        except (ClaimRefused, SigningError, PrintError) as error:
-            _LOG.warning("certificate %s refused: %s", certificate.id, error)
-            store.record_refused(certificate.id, str(error))
+def issue_pending(
+    store: Store, key: IssuerKey, profile: IssuerProfile, *, printers: Callable[[], Executor] | None = None
+) -> int:
+    """Sign everything that waits, oldest first; how many were issued. One bad claim holds up no other.
+
+    A cohort is printed by ``printers``, processes beside this one that never see the key.
+    """
+    waiting = store.pending()
+    signed = [(certificate.id, _try_sign(store, certificate, claim, key, profile)) for certificate, claim in waiting]
+    ready = [(certificate_id, document) for certificate_id, document in signed if document is not None]
+    if printers is None or len(ready) < _COHORT:
+        return sum(_finish(store, one, document, functools.partial(print_forms, document)) for one, document in ready)
+    pool = printers()
+    printing = [(one, document, pool.submit(print_forms, document)) for one, document in ready]
+    return sum(_finish(store, one, document, printed.result) for one, document, printed in printing)
+
+
+def refresh_logs(store: Store, key: IssuerKey, profile: IssuerProfile) -> int:
+    """Sign the log of every key that was given up, where it is missing or no longer vouched for; how many were."""
+    keys = store.public_keys()
+    good = {public.multibase for public in keys if public.bad_from_us is None}
+    signed = 0
+    for public in keys:
+        if public.bad_from_us is None:
             continue
-        store.record_signed(certificate.id, document, forms)
-        issued += 1
-    return issued
+        state = store.log_state(public.multibase)
+        if state is not None and state[0] == public.bad_from_us and state[1] in good:
+            continue
+        log = IssueLog(
+            issuer=profile.id,
+            method=method_id(profile.id, public.multibase),
+            before_us=public.bad_from_us,
+            signed_us=now_us(),
+            proofs=frozenset(store.signed_before(public.multibase, public.bad_from_us)),
+        )
+        document = sign_log(log, key.private_pem(), key.method(profile.id))
+        store.publish_log(public.multibase, document, bad_from_us=public.bad_from_us, signed_with=key.multibase)
+        signed += 1
+    return signed
 
 
 def refresh_lists(store: Store, key: IssuerKey, profile: IssuerProfile) -> int:
-    """Sign every status list that is missing, ageing, or behind the revocations; how many were."""
+    """Sign every status list that is missing, ageing, another key's, or behind the revocations; how many were."""
     signed = 0
     for number in store.list_numbers():
         revoked, last = store.revoked_indices(number), store.list_age(number)
-        if last is not None and last[1] == len(revoked) and now_us() - last[0] < _LIST_AGE_US:
+        is_current = last is not None and last[1] == len(revoked) and now_us() - last[0] < _LIST_AGE_US
+        if is_current and f"#{key.multibase}".encode() in (store.status_list(number) or b""):
             continue
         at_us = now_us()
         unsigned = build_list(profile.id, profile.status_address(number), revoked, signed_us=at_us)
@@ -136,19 +187,66 @@ def refresh_lists(store: Store, key: IssuerKey, profile: IssuerProfile) -> int:
     return signed
 
 
-def _issue(
-    certificate: Certificate, claim: Claim, key: IssuerKey, profile: IssuerProfile
-) -> tuple[bytes, dict[str, bytes]]:
-    prepared = prepare(
-        claim,
-        profile,
-        certificate_id=certificate.id,
-        status_list=certificate.status_list,
-        status_index=certificate.status_index,
-        valid_from_us=now_us(),
-    )
-    document = sign(prepared, key)
-    return document, print_forms(document)
+@contextmanager
+def _printers() -> Iterator[Callable[[], Executor]]:
+    """Processes that print, started when they are first needed; spawned, so that the key is not in their memory."""
+    started: list[ProcessPoolExecutor] = []
+
+    def start() -> Executor:
+        if not started:
+            context = multiprocessing.get_context("spawn")
+            started.append(ProcessPoolExecutor(max_workers=min(4, os.cpu_count() or 1), mp_context=context))
+        return started[0]
+
+    try:
+        yield start
+    finally:
+        for pool in started:
+            pool.shutdown(cancel_futures=True)
+
+
+def _may_sign(store: Store, key: IssuerKey) -> bool:
+    try:
+        store.register_key(key.multibase)
+    except ValueError as error:
+        _LOG.error("nothing is signed: %s", error)
+        return False
+    return True
+
+
+def _try_sign(
+    store: Store, certificate: Certificate, claim: Claim | ProgrammeClaim, key: IssuerKey, profile: IssuerProfile
+) -> bytes | None:
+    try:
+        if isinstance(claim, ProgrammeClaim):
+            raise ClaimRefused(("got a programme, expected a course",))  # noqa: TRY301
+        prepared = prepare(
+            claim,
+            profile,
+            certificate_id=certificate.id,
+            status_list=certificate.status_list,
+            status_index=certificate.status_index,
+            valid_from_us=now_us(),
+        )
+        return sign(prepared, key)
+    except (ClaimRefused, SigningError) as error:
+        _refuse(store, certificate.id, error)
+        return None
+
+
+def _finish(store: Store, certificate_id: str, document: bytes, printed: Callable[[], dict[str, bytes]]) -> bool:
+    try:
+        forms = printed()
+    except PrintError as error:
+        _refuse(store, certificate_id, error)
+        return False
+    store.record_signed(certificate_id, document, forms)
+    return True
+
+
+def _refuse(store: Store, certificate_id: str, error: Exception) -> None:
+    _LOG.warning("certificate %s refused: %s", certificate_id, error)
+    store.record_refused(certificate_id, str(error))
 
 
 def _signed(document: dict[str, Any], key: IssuerKey, issuer: str, at_us: int) -> bytes:

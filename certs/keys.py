@@ -77,6 +77,23 @@ class IssuerKey:
             raise KeyFileError(f"{path}: got a {type(key).__name__}, expected an Ed25519 private key in PEM")
         return cls(key)
 
+    @classmethod
+    def rotate(cls, path: Path) -> IssuerKey:
+        """A new key in place of the one in ``path``, whose private half is gone from then on.
+
+        The issuer process signs with the new one from its next round on; what the old one signed still verifies.
+
+        Raises:
+            KeyFileError: there is no key in ``path`` to be replaced, or the file cannot be used.
+        """
+        try:
+            cls._load(path)
+        except FileNotFoundError:
+            raise KeyFileError(f"{path}: got no key, expected the one to be replaced") from None
+        beside = _write_beside(path)
+        beside.replace(path)
+        return cls._load(path)
+
     @property
     def multibase(self) -> str:
         """The public half as a Multikey string (``z6Mk...``)."""
@@ -99,16 +116,22 @@ class IssuerKey:
         return f"IssuerKey({self.multibase})"
 
 
+def _write_beside(path: Path) -> Path:
+    """A file beside ``path`` with a new key, whole on the disk."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(IssuerKey(Ed25519PrivateKey.generate()).private_pem())
+        file.flush()
+        os.fsync(file.fileno())
+    return beside
+
+
 def _create(path: Path) -> None:
     """Write a new key beside ``path`` and link it there: two first starts at once end with one whole key."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)
+    beside = _write_beside(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(IssuerKey(Ed25519PrivateKey.generate()).private_pem())
-            file.flush()
-            os.fsync(file.fileno())
         os.link(beside, path)
     except FileExistsError:
         pass  # the other start was first; its key is the key

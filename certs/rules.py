@@ -10,12 +10,13 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from certs.certificate import Claim, ProgrammeClaim
 from certs.wording import NAME_JOIN, PROSE_JOIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from certs.certificate import Claim, IssuerProfile, LabEvidence, Text
+    from certs.certificate import IssuerProfile, LabEvidence, Text
 
 FORBIDDEN_ZH = (
     "中华人民共和国",
@@ -50,7 +51,9 @@ MAX_TITLE = 200
 MAX_PROSE = 4_000
 MAX_SKILLS = 40
 MAX_LABS = 60
+MAX_MEMBERS = 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
+CERTIFICATE_ID = re.compile(r"[0-9a-f]{32}")
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # One value of a signed record line (see certs.credential.record): printable ASCII, no space at the ends.
 LINE_VALUE = re.compile(r"[!-~](?:[ -~]{0,98}[!-~])?")
@@ -67,7 +70,7 @@ class ClaimRefused(Exception):  # noqa: N818 - a refusal with reasons, named as 
         self.reasons = reasons
 
 
-def check(claim: Claim, profile: IssuerProfile | None = None) -> None:
+def check(claim: Claim | ProgrammeClaim, profile: IssuerProfile | None = None) -> None:
     """Refuse a claim (and the issuer's printed name, where given) that may not be certified.
 
     Raises:
@@ -78,13 +81,17 @@ def check(claim: Claim, profile: IssuerProfile | None = None) -> None:
         raise ClaimRefused(reasons)
 
 
-def problems(claim: Claim, profile: IssuerProfile | None = None) -> Iterator[str]:
+def problems(claim: Claim | ProgrammeClaim, profile: IssuerProfile | None = None) -> Iterator[str]:
     """Every reason why ``claim`` may not become a certificate; nothing when it may."""
     if reason := name_problem(claim.holder_name):
         yield f"holder_name: {reason}"
     yield from _identifiers(claim)
+    yield from _common_texts(claim, profile)
+    if isinstance(claim, ProgrammeClaim):
+        yield from _members(claim)
+        return
     yield from _amounts(claim)
-    yield from _texts(claim, profile)
+    yield from _texts(claim)
     for index, lab in enumerate(claim.labs):
         yield from (f"labs[{index}].{reason}" for reason in _lab(lab))
 
@@ -136,7 +143,7 @@ def _script(character: str) -> str:
     return unicodedata.name(character, "UNKNOWN").split()[0]
 
 
-def _identifiers(claim: Claim) -> Iterator[str]:
+def _identifiers(claim: Claim | ProgrammeClaim) -> Iterator[str]:
     if not claim.holder_ref:
         yield "holder_ref: got nothing, expected a reference that stays the same for the same person"
     for field in ("course", "course_version"):
@@ -146,6 +153,17 @@ def _identifiers(claim: Claim) -> Iterator[str]:
             yield f"{field}: got {value!r}, expected {_EXPECTED[pattern]}"
     if claim.completed_us <= 0:
         yield f"completed_us: got {claim.completed_us}, expected microseconds since 1970"
+    if claim.valid_until_us is not None and claim.valid_until_us <= claim.completed_us:
+        yield f"valid_until_us: got {claim.valid_until_us}, expected a moment after completion ({claim.completed_us})"
+    if claim.identity_sha256 is not None and not SHA256.fullmatch(claim.identity_sha256):
+        yield f"identity_sha256: got {claim.identity_sha256!r}, expected 64 lower-case hexadecimal digits"
+
+
+def _members(claim: ProgrammeClaim) -> Iterator[str]:
+    if not 1 <= len(claim.members) <= MAX_MEMBERS or len(set(claim.members)) != len(claim.members):
+        yield f"members: got {len(claim.members)} certificates, expected 1 to {MAX_MEMBERS}, each once"
+    if bad := [member for member in claim.members if not CERTIFICATE_ID.fullmatch(member)]:
+        yield f"members: got {bad[0][:80]!r}, expected ids of 32 hexadecimal digits"
 
 
 def _amounts(claim: Claim) -> Iterator[str]:
@@ -166,16 +184,20 @@ def _amounts(claim: Claim) -> Iterator[str]:
             yield f"{kind}: got {ids}, expected each once"
 
 
-def _texts(claim: Claim, profile: IssuerProfile | None) -> Iterator[str]:
+def _common_texts(claim: Claim | ProgrammeClaim, profile: IssuerProfile | None) -> Iterator[str]:
     yield from _title("title", claim.title)
+    for field in ("summary", "criteria"):
+        yield from _text(field, getattr(claim, field), MAX_PROSE, PROSE_JOIN, breaks=True)
+    if profile is not None:
+        yield from _title("issuer.name", profile.name)
+
+
+def _texts(claim: Claim) -> Iterator[str]:
     for index, skill in enumerate(claim.skills):
         yield from _title(f"skills[{index}].title", skill.title)
         if not SLUG.fullmatch(skill.id):
             yield f"skills[{index}].id: got {skill.id!r}, expected a short name of a-z, 0-9 and -"
-    for field in ("summary", "criteria", "ai_use"):
-        yield from _text(field, getattr(claim, field), MAX_PROSE, PROSE_JOIN, breaks=True)
-    if profile is not None:
-        yield from _title("issuer.name", profile.name)
+    yield from _text("ai_use", claim.ai_use, MAX_PROSE, PROSE_JOIN, breaks=True)
 
 
 def _title(field: str, text: Text) -> Iterator[str]:

@@ -5,7 +5,8 @@ The answer is a list of steps. Every step is held, failed or unchecked, and the 
 1. form       the bytes are one JSON document in the strict spelling (:mod:`certs.credential.document`);
 2. content    it is an Open Badges credential whose parts agree (:mod:`certs.credential.facts`);
 3. issuer     the key named in the proof belongs to the issuer named in the credential, and the issuer is trusted;
-4. signature  that key may sign credentials, was good at the time, and signed every member;
+4. signature  that key may sign credentials, was good at the time, and signed every member; for a key that was given up
+              as compromised, the issuer's log (:mod:`certs.credential.witness`) must say that it was before that;
 5. dates      the moment lies between validFrom and validUntil;
 6. status     the issuer's own signed list, current at the moment, does not revoke it.
 
@@ -16,6 +17,7 @@ said aloud beside it, for the holder of an offline copy cannot make a list appea
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from certs.certificate import Text
@@ -23,6 +25,7 @@ from certs.credential.controller import Controller, Method, did_key_controller
 from certs.credential.document import DocumentRefusedError, parse
 from certs.credential.facts import Facts, FactsError, read_facts
 from certs.credential.proof import ProofError, check_shape, check_signature
+from certs.credential.witness import witnessed
 from certs.display import moment
 from certs.status import StatusList, StatusListError, read_list
 from certs.verification import Outcome, Step, Verdict, Verification
@@ -44,6 +47,7 @@ def verify(
     status_lists: Mapping[str, bytes],
     trusted: Collection[str],
     at_us: int,
+    logs: Sequence[bytes] = (),
 ) -> Verification:
     """Verify the JSON of one credential at a moment.
 
@@ -53,6 +57,7 @@ def verify(
         status_lists: signed status lists by address.
         trusted: issuer ids to accept; empty accepts every issuer in ``controllers``.
         at_us: the moment, in microseconds since the epoch.
+        logs: signed logs of what given-up keys had signed before.
     """
     steps: list[Step] = []
     facts: Facts | None = None
@@ -69,7 +74,8 @@ def verify(
     except (ProofError, FactsError) as error:
         steps.append(_failed("content", "内容不是可接受的证书。", "This is not an acceptable certificate.", str(error)))
     if facts is not None:
-        steps += _steps_of(parsed, facts, controllers, status_lists, trusted, at_us)
+        at_hand = _AtHand(controllers, status_lists, trusted, logs)
+        steps += _steps_of(parsed, facts, at_hand, at_us)
     reached = {step.name for step in steps}
     steps += [Step(name, Outcome.UNCHECKED, _NOT_REACHED) for name in _ORDER if name not in reached]
     return Verification(tuple(steps), facts, verdict_of(steps, facts, at_us))
@@ -91,20 +97,23 @@ def verdict_of(steps: Sequence[Step], facts: Facts | None, at_us: int) -> Verdic
     return Verdict.VALID
 
 
-def _steps_of(
-    document: dict[str, Any],
-    facts: Facts,
-    controllers: Sequence[Controller],
-    status_lists: Mapping[str, bytes],
-    trusted: Collection[str],
-    at_us: int,
-) -> list[Step]:
-    controller = _controller_of(facts.issuer, controllers, trusted)
-    issuer = _issuer(document["proof"], facts, controller, trusted)
+@dataclass(frozen=True)
+class _AtHand:
+    """What the caller brought along besides the credential."""
+
+    controllers: Sequence[Controller]
+    status_lists: Mapping[str, bytes]
+    trusted: Collection[str]
+    logs: Sequence[bytes]
+
+
+def _steps_of(document: dict[str, Any], facts: Facts, at_hand: _AtHand, at_us: int) -> list[Step]:
+    controller = _controller_of(facts.issuer, at_hand.controllers, at_hand.trusted)
+    issuer = _issuer(document["proof"], facts, controller, at_hand.trusted)
     steps = [issuer, dates_step(facts, at_us)]
     if issuer.outcome is Outcome.HELD and controller is not None:
-        steps[1:1] = [_signature(document, controller)]
-        steps.append(_status(facts, controller, status_lists, at_us))
+        steps[1:1] = [_signature(document, controller, at_hand.logs)]
+        steps.append(_status(facts, controller, at_hand.status_lists, at_us))
     elif issuer.outcome is Outcome.UNCHECKED:
         words = Text(
             zh="没有颁发者的公钥文件，无法核对签名。",
@@ -145,7 +154,7 @@ def _issuer(proof: dict[str, Any], facts: Facts, controller: Controller | None, 
     )
 
 
-def _signature(document: dict[str, Any], controller: Controller) -> Step:
+def _signature(document: dict[str, Any], controller: Controller, logs: Sequence[bytes]) -> Step:
     try:
         method = _usable_method(document["proof"], controller)
         check_signature(document, method.pem)
@@ -155,6 +164,14 @@ def _signature(document: dict[str, Any], controller: Controller) -> Step:
             "签名不成立：内容被改动，或密钥不可用。",
             "The signature does not hold: something was altered, or the key may not be used.",
             str(error),
+        )
+    if method.bad_from_us is not None and not witnessed(document["proof"], method.bad_from_us, logs, controller):
+        since = moment(method.bad_from_us)
+        return _unchecked(
+            "signature",
+            f"签名密钥已于 {since} 宣布失密；手头的颁发日志中没有此证书，无法确认它是在那之前签署的。",
+            f"The key was given up as compromised from {since} on, and no log of issue at hand says that this was"
+            " signed before; get the issuer's log.",
         )
     return _held(
         "signature", "签名成立，内容自颁发后一字未改。", "The signature holds; nothing was changed since issue."
@@ -169,8 +186,9 @@ def _usable_method(proof: dict[str, Any], controller: Controller) -> Method:
     if name not in controller.asserting:
         raise ProofError(f"got the key {name!r}, expected one that the issuer allows to sign (assertionMethod)")
     created = _moment(proof, "created")
-    if method.ends_us is not None and created >= method.ends_us:
-        raise ProofError(f"got a proof of {proof['created']}, expected one made before {timestamp(method.ends_us)}")
+    for end in (method.ends_us, method.bad_from_us):
+        if end is not None and created >= end:
+            raise ProofError(f"got a proof of {proof['created']}, expected one made before {timestamp(end)}")
     if "expires" in proof and _moment(proof, "expires") <= created:
         raise ProofError("got a proof that expires before it was made, expected a later time")
     return method
@@ -214,7 +232,11 @@ def _status(facts: Facts, controller: Controller, status_lists: Mapping[str, byt
     except (StatusListError, DocumentRefusedError, ProofError) as error:
         return _unchecked("status", "状态清单不可用。", "The status list at hand cannot be used.", str(error))
     if revoked:
-        return _failed("status", "颁发者已撤销此证书。", "The issuer has revoked this certificate.")
+        return _failed(
+            "status",
+            "颁发者已撤销此证书，或已用新证书取代它。",
+            "The issuer has revoked this certificate, or replaced it by a newer one.",
+        )
     signed = moment(listed.valid_from_us)
     return _held("status", f"截至 {signed} 未被撤销。", f"Not revoked as of {signed}.")
 
@@ -227,7 +249,10 @@ def _open_list(data: bytes, controller: Controller) -> StatusList:
     listed = read_list(document)
     if listed.issuer != controller.id or document["proof"]["verificationMethod"].partition("#")[0] != controller.id:
         raise StatusListError(f"got a list issued by {listed.issuer!r}, expected {controller.id!r}")
-    check_signature(document, _usable_method(document["proof"], controller).pem)
+    method = _usable_method(document["proof"], controller)
+    if method.bad_from_us is not None:
+        raise StatusListError("got a list signed with a key that was given up as compromised, expected a newer list")
+    check_signature(document, method.pem)
     return listed
 
 

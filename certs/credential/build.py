@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from certs.certificate import Text
 from certs.credential import record
 from certs.credential.document import OB_CONTEXT, VC_CONTEXT
+from certs.credential.identity import COMMITMENT, COMMITMENT_PREFIX
 from certs.wording import join_name, join_prose, number, timestamp
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def build(
             "url": f"{profile.base_url}/",
         },
         "validFrom": timestamp(valid_from_us),
+        **({} if claim.valid_until_us is None else {"validUntil": timestamp(claim.valid_until_us)}),
         "credentialSubject": _subject(claim, profile, address),
         "evidence": _evidence(claim, address),
         "credentialStatus": {
@@ -68,15 +70,22 @@ def _subject(claim: Claim, profile: IssuerProfile, address: str) -> dict[str, An
     return {
         "id": f"{address}#holder",
         "type": ["AchievementSubject"],
-        "identifier": [
-            {"type": "IdentityObject", "hashed": False, "identityType": "name", "identityHash": claim.holder_name}
-        ],
+        "identifier": identifiers(claim.holder_name, claim.identity_sha256),
         "achievement": _achievement(claim, achievement, address),
         "result": [
             {"type": ["Result"], "resultDescription": f"{achievement}#{name}", "value": number(score)}
             for name, score in scores
         ],
     }
+
+
+def identifiers(holder_name: str, identity_sha256: str | None) -> list[dict[str, Any]]:
+    """The holder's name, and the commitment to an identity number where there is one."""
+    name = {"type": "IdentityObject", "hashed": False, "identityType": "name", "identityHash": holder_name}
+    if identity_sha256 is None:
+        return [name]
+    digest = f"{COMMITMENT_PREFIX}{identity_sha256}"
+    return [name, {"type": "IdentityObject", "hashed": True, "identityType": COMMITMENT, "identityHash": digest}]
 
 
 def _achievement_id(claim: Claim, profile: IssuerProfile) -> str:

@@ -35,12 +35,16 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class Method:
-    """A verification method: its id, its key (PEM), and the moment from which proofs made with it do not count."""
+    """A verification method: its id, its key (PEM), and from when proofs made with it do not count.
+
+    ``ends_us``: it was replaced; ``bad_from_us``: it was compromised, so that the date in a proof proves nothing.
+    """
 
     id: str
     controller: str
     pem: bytes
     ends_us: int | None
+    bad_from_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,10 @@ def _parse_method(issuer: str, entry: Any) -> Method | None:
     if pem is None:
         return None
     try:
-        ends = [microseconds(str(entry[name])) for name in ("expires", "revoked") if name in entry]
+        ends, bad = (microseconds(str(entry[name])) if name in entry else None for name in ("expires", "revoked"))
     except ValueError as error:
         raise DocumentRefusedError(f"verificationMethod: {error}") from None
-    return Method(_absolute(issuer, entry.get("id")), issuer, pem, min(ends, default=None))
+    return Method(_absolute(issuer, entry.get("id")), issuer, pem, ends, bad)
 
 
 def _pem(entry: dict[str, Any]) -> bytes | None:

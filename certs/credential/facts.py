@@ -12,7 +12,8 @@ from typing import Any
 from certs.certificate import LabEvidence, Skill, Text
 from certs.credential import record
 from certs.credential.build import AI_GENRE, COURSE_GENRE, LAB_GENRE
-from certs.rules import name_problem
+from certs.credential.identity import COMMITMENT, COMMITMENT_PREFIX
+from certs.rules import SHA256, name_problem
 from certs.wording import microseconds, number, split_name, split_prose
 
 CREDENTIAL_TYPES = frozenset({"OpenBadgeCredential", "AchievementCredential"})
@@ -68,6 +69,7 @@ class Facts:
     issuer: str
     issuer_name: Text
     holder_name: str | None
+    identity_sha256: str | None
     title: Text
     summary: Text
     criteria: Text | None
@@ -107,6 +109,7 @@ def _read(document: dict[str, Any]) -> Facts:
         issuer=_string(issuer["id"]),
         issuer_name=split_name(_string(issuer.get("name", issuer["id"]))),
         holder_name=_holder(subject),
+        identity_sha256=_identity(subject),
         title=split_name(_string(achievement["name"])),
         summary=split_prose(_string(achievement.get("description", ""))),
         criteria=None if criteria is None else split_prose(_string(criteria)),
@@ -133,6 +136,17 @@ def _holder(subject: dict[str, Any]) -> str | None:
     if names and (problem := name_problem(names[0])):
         raise FactsError(f"holder's name: {problem}")
     return names[0] if names else None
+
+
+def _identity(subject: dict[str, Any]) -> str | None:
+    digests = [
+        _string(entry["identityHash"]).removeprefix(COMMITMENT_PREFIX)
+        for entry in map(_object, _list(subject.get("identifier")))
+        if entry.get("identityType") == COMMITMENT
+    ]
+    if len(digests) > 1 or not all(SHA256.fullmatch(digest) for digest in digests):
+        raise FactsError(f"credentialSubject.identifier: got {digests}, expected one SHA-256 commitment at most")
+    return digests[0] if digests else None
 
 
 def _skill(entry: dict[str, Any]) -> Skill:

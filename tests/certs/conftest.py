@@ -179,3 +179,13 @@ def issuing(store: Store, key: IssuerKey, profile: IssuerProfile) -> Iterator[Is
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def stop_soon() -> Iterator[threading.Event]:
+    """An event that is set after a moment in which a loop has gone round many times."""
+    stop = threading.Event()
+    timer = threading.Timer(1.0, stop.set)
+    timer.start()
+    yield stop
+    timer.cancel()
