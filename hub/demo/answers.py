@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,16 @@ SOLUTION_MARK = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", re.MULTI
 _LAST_RETURN = re.compile(r"^([ \t]*)return (?!.*^[ \t]*return )", re.MULTILINE | re.DOTALL)
 
 
-def archive(lab: LabVersion, bundle: bytes, essay: str, rng: Random | None) -> bytes:
-    """The archive of one attempt: every answer right, or with ``rng`` the last one wrong in a way beginners know."""
+def archive(lab: LabVersion, bundle: bytes, essay: str, wrong: float, rng: Random) -> bytes:
+    """The archive of one attempt; the last ``wrong`` (0 to 1) of its answers have a mistake that beginners know."""
     files = unpack(bundle, Caps())
     name = f"{lab.lab}.ipynb"
-    files[name] = filled_in(lab, essay, rng)
+    files[name] = filled_in(lab, essay, wrong, rng)
     return pack(files)
 
 
-def filled_in(lab: LabVersion, essay: str, rng: Random | None) -> bytes:
-    """The trainee's notebook."""
+def filled_in(lab: LabVersion, essay: str, wrong: float, rng: Random) -> bytes:
+    """The trainee's notebook; see :func:`archive`."""
     notebook = json.loads(lab.release)
     answers = reference(lab.source)
     mine = [cell for cell in notebook["cells"] if _tag(cell).get("grade_id") in answers]
@@ -34,8 +35,8 @@ def filled_in(lab: LabVersion, essay: str, rng: Random | None) -> bytes:
         by_hand = _tag(cell).get("grade")
         cell["source"] = essay if by_hand else answers[_tag(cell)["grade_id"]]
     written = [cell for cell in mine if not _tag(cell).get("grade")]
-    if rng is not None and written:
-        written[-1]["source"] = mistaken(written[-1]["source"], rng)
+    for cell in written[len(written) - math.ceil(wrong * len(written)) :]:
+        cell["source"] = mistaken(cell["source"], rng)
     return json.dumps(notebook, ensure_ascii=False).encode()
 
 

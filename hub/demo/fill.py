@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from grader.sandbox.box import SandboxUnavailable, open_sandbox
 from hub import prepare
 from hub.compute.lease import DAY_US
-from hub.demo import cast, marking, people, sessions
+from hub.demo import cast, certificates, marking, people, sessions
 from hub.demo.clock import PastClock
 from hub.demo.grading import GradingFailedError, Room
 from hub.demo.schedule import Sitting, sittings
@@ -32,14 +32,14 @@ EXTENDED_US = 7 * DAY_US
 
 
 class DemoRefusedError(Exception):
-    """The instance cannot be filled; the message says what was found there."""
+    """The instance cannot be filled; the message says what was found there and what to do."""
 
 
 def fill(platform: Platform, say: Callable[[str], None], *, fast: bool, seed: int = SEED) -> None:
     """Fill ``platform``, saying a line at each step; the same seed and day give the same people and the same work.
 
     Raises:
-        DemoRefusedError: there are people already, or submissions cannot be graded here.
+        DemoRefusedError: there are people already, or submissions cannot be graded or certificates signed here.
         hub.prepare.NotReady: as at every start.
     """
     # 1. Refuse before anything is written.
@@ -47,8 +47,11 @@ def fill(platform: Platform, say: Callable[[str], None], *, fast: bool, seed: in
     prepare.everything(platform, say)
     course, rng, clock = platform.courses[0], Random(seed), PastClock()  # noqa: S311 -- a story, not a secret
     plan = cast.cast(cast.FAST if fast else cast.FULL)
-    for line in _Filling(platform, course, rng, clock).everything(plan, sandbox):
-        say(line)
+    try:
+        for line in _Filling(platform, course, rng, clock).everything(plan, sandbox):
+            say(line)
+    except (GradingFailedError, certificates.IssuerFailedError) as error:
+        raise DemoRefusedError(f"{error}; what is there is incomplete, begin again with another data_dir") from error
 
 
 def _refuse_what_cannot_be_filled(platform: Platform) -> Sandbox:
@@ -89,8 +92,8 @@ class _Filling:
         # 4. Work handed in, graded for real, marked by hand, shown.
         yield from self._graded(held, trainees, sandbox)
         # 5. Certificates.
-        ids = marking.certify(self._platform, course, trainees)
-        yield f"certificates: {len(ids)}, {int(len(ids) > 2)} of them revoked"  # noqa: PLR2004
+        ids = certificates.certify(self._platform, course, trainees)
+        yield f"certificates: {len(ids)}, {int(len(ids) > certificates.GOOD_ONES)} of them revoked"
         yield from (f"  {self._platform.config.server.public_url}/certs/{one}" for one in ids)
         yield f"sign in at {self._platform.config.server.public_url}/ once it runs; password of everyone: {password}"
         yield from (f"  {member.name} ({member.role})" for member in cast.STAFF)
@@ -122,10 +125,7 @@ class _Filling:
         for sitting in sorted(handed_in, key=lambda one: one.handed_in_us):
             room.hand_in(self._course, sitting, self._rng)
         yield f"submissions: {len(handed_in)} handed in; grading them"
-        try:
-            room.grade_all()
-        except GradingFailedError as error:
-            raise DemoRefusedError(str(error)) from error
+        room.grade_all()
         given = marking.mark(room, self._course, trainees, self._clock, self._rng)
         teacher = next(member.name for member in cast.STAFF if member.role == "instructor")
         shown = marking.release_feedback(room, self._course, trainees, teacher, self._clock)

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from grader.verdict import GradingJob, Verdict
     from hub.course import Course
     from hub.demo.clock import PastClock
-    from hub.demo.schedule import Sitting
+    from hub.demo.schedule import Quality, Sitting
     from hub.platform import Platform
 
 MOST_WORKERS = 4
+WRONG: dict[Quality, float] = {"reference": 0.0, "slip": 0.01, "poor": 0.5}
+"""The share of the answers, counted from the last one, that are wrong."""
 QUEUED_US = 2_000_000
 """How long a submission had waited for a worker."""
 
@@ -64,9 +66,8 @@ class Room:
         version = self.store.lab_version(course.id, sitting.lab, bundle.version) if bundle else None
         if bundle is None or version is None:
             raise GradingFailedError(f"{course.id}/{sitting.lab} is not released")
-        partial = sitting.hands_in == "partial"
-        essay = THIN_ESSAY if partial else rng.choice(ESSAYS)
-        work = archive(version, bundle.content, essay, rng if partial else None)
+        essay = THIN_ESSAY if sitting.hands_in == "poor" else rng.choice(ESSAYS)
+        work = archive(version, bundle.content, essay, WRONG[sitting.hands_in or "reference"], rng)
         with self._clock.at(sitting.handed_in_us):
             self._desk.hand_in(course.id, sitting.lab, sitting.learner, work)
 

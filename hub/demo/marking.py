@@ -1,17 +1,13 @@
-"""What a person does after the grader: marks in nbgrader's gradebook, feedback released, certificates awarded."""
+"""What a person does after the grader: marks in nbgrader's gradebook, feedback released."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from certs import issue
-from certs.keys import IssuerKey
 from grader.gradebook import open_gradebook
 from grader.jobs import sync_hand_marks
-from hub import award
 from hub.compute.lease import HOUR_US
-from hub.demo.cast import GOOD_MARKS, POOR_MARK, REVOKED_FOR
-from hub.serve import issuer_profile
+from hub.demo.cast import GOOD_MARKS, POOR_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from hub.demo.cast import HandMarkPlan, Story, Trainee
     from hub.demo.clock import PastClock
     from hub.demo.grading import Room
-    from hub.platform import Platform
 
 MARKED: frozenset[Story] = frozenset({"finished", "improved", "struggling", "early"})
 """Stories whose hand-written answers a person has marked; the others still wait."""
@@ -71,18 +66,3 @@ def release_feedback(
             with clock.at(min(clock(), result.graded_us + MARKED_AFTER_US)):
                 released += room.store.release_feedback(course.id, result.lab, result.learner, released_by=released_by)
     return released
-
-
-def certify(platform: Platform, course: Course, trainees: Iterable[Trainee]) -> tuple[str, ...]:
-    """Award what is completed, sign it, revoke the last one where there are three or more; the ids, in seat order."""
-    award.award_completed(platform)
-    key = IssuerKey.load_or_create(platform.secrets.path("issuer-key.pem"))
-    profile, store = issuer_profile(platform), platform.certificates
-    store.register_key(key.multibase)
-    issue.issue_pending(store, key, profile)
-    holders = [award.holder_ref(trainee.name, course.id) for trainee in trainees]
-    held = [one.id for holder in holders for one in store.for_holder(holder) if one.issued_us]
-    if len(held) > 2:  # noqa: PLR2004 -- two good ones stay
-        store.revoke(held[-1], REVOKED_FOR)
-    issue.refresh_lists(store, key, profile)
-    return tuple(held)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ from hub.people.store import PeopleStore
 from hub.traits import hub_database_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import date
     from zoneinfo import ZoneInfo
 
@@ -87,7 +89,8 @@ def let_in(config: Config, names: Iterable[str], password: str) -> None:
     """Write one password for all ``names`` where the hub's authenticator reads it; JupyterHub need not run."""
     encoded = bcrypt.hashpw(password.encode(), bcrypt.gensalt(ROUNDS))
     # The hub's own way of opening its database: made with its tables and schema version when it is not there.
-    session = new_session_factory(hub_database_url(config))()
+    with _quiet():
+        session = new_session_factory(hub_database_url(config))()
     engine = session.get_bind()
     try:
         for name in names:
@@ -98,3 +101,13 @@ def let_in(config: Config, names: Iterable[str], password: str) -> None:
     finally:
         session.close()
         engine.dispose()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Alembic tells of JupyterHub's new tables from between our lines."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

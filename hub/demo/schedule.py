@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from hub.course import Course, Lab
     from hub.demo.cast import Story, Trainee
 
-Quality = Literal["reference", "partial"]
+Quality = Literal["reference", "slip", "poor"]
+"""All right; the last answer wrong; the later half of the answers wrong."""
 LAB_DAYS = 6
 """How many days before its due date trainees work on a lab."""
 PAUSE_US = 10 * MINUTE_US
 LATE: frozenset[Story] = frozenset({"struggling"})
-FIRST_LAB_ONLY: frozenset[Story] = frozenset({"struggling", "early", "begun"})
+FIRST_LAB_ONLY: frozenset[Story] = frozenset({"waiting", "struggling", "early", "begun"})
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _work(story: Story, labs: Sequence[Lab], last_day: int) -> Iterator[tuple[in
         day = min(lab.due_after_days + late, last_day)
         if lab.due_after_days - LAB_DAYS > last_day:
             continue
-        first: Quality | None = "partial" if story == "improved" and lab is labs[0] else None
+        first: Quality | None = "slip" if story == "improved" and lab is labs[0] else None
         yield max(day - 2, 0), lab, first
         yield day, lab, _final(story)
 
@@ -73,7 +74,7 @@ def _work(story: Story, labs: Sequence[Lab], last_day: int) -> Iterator[tuple[in
 def _final(story: Story) -> Quality | None:
     if story == "begun":
         return None
-    return "partial" if story == "struggling" else "reference"
+    return "poor" if story == "struggling" else "reference"
 
 
 def _practice(labs: Sequence[Lab], last_day: int, rng: Random) -> Iterator[tuple[int, Lab, None]]:
