@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from grader.check.notebook import NotebookRefused
+from grader.check.reasons import Reason
 from grader.check.rebuild import LabBroken, Step, rebuild
 from grader.check.report import graded_notebook
 from grader.check.score import score_cells
@@ -22,25 +23,24 @@ def grade(job: GradingJob, sandbox: Sandbox) -> Verdict:
     started = time.monotonic()
     try:
         # 1. Only what the learner may write is taken from the learner.
-        steps = rebuild(job.lab_version, job.notebook)
+        steps, record = _rebuild(job)
         # 2. Their cells run in one box, the lab's tests in another; values cross as plain data.
-        record = run_session(job, steps, sandbox)
-    except NotebookRefused as refused:
-        reason = f"{refused.got} / {refused.expected}"
-        return _failed(Failure("learner", f"{refused.zh}({reason})", f"{refused.en} ({reason})"), started)
+        record = record or run_session(job, steps, sandbox)
     except (LabBroken, CheckerBroken) as error:
-        return _failed(Failure("infrastructure", f"评分系统出错：{error}", f"The grader failed: {error}"), started)
-    # 3. Points come from what the checker saw.
-    return _verdict(job, steps, record, started)
-
-
-def _verdict(job: GradingJob, steps: tuple[Step, ...], record: Record, started: float) -> Verdict:
+        failure = Failure("infrastructure", f"评分系统出错：{error}", f"The grader failed: {error}")
+        return Verdict((), b"", failure, time.monotonic() - started)
+    # 3. What hidden tests handed in does not come back out; points come from what the checker saw.
     cover(steps, record, job)
     scores = score_cells(steps, record)
-    failure = Failure("learner", record.ended.zh, record.ended.en) if record.ended else None
-    notebook = graded_notebook(steps, record, scores)
-    return Verdict(scores, notebook, failure, time.monotonic() - started, record.files)
+    failed = Failure("learner", record.ended.zh, record.ended.en) if record.ended else None
+    return Verdict(scores, graded_notebook(steps, record, scores), failed, time.monotonic() - started, record.files)
 
 
-def _failed(failure: Failure, started: float) -> Verdict:
-    return Verdict((), b"", failure, time.monotonic() - started)
+def _rebuild(job: GradingJob) -> tuple[tuple[Step, ...], Record | None]:
+    """The steps; for a submission that is no notebook, those of the blank lab, and a record that says why none ran."""
+    try:
+        return rebuild(job.lab_version, job.notebook), None
+    except NotebookRefused as refused:
+        detail = f"{refused.got} / {refused.expected}"
+        reason = Reason(f"{refused.zh}（{detail}）", f"{refused.en} ({detail})")
+        return rebuild(job.lab_version, job.lab_version.release), Record(ended=reason)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Mapping
 
 
@@ -90,7 +91,7 @@ class ProducedFile:
     path: str
     sha256: str
     bytes: int
-    content: bytes = field(repr=False, default=b"")
+    content: builtins.bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True)

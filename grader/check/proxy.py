@@ -180,6 +180,9 @@ class Proxy:
         if plain := self.__plain():
             return len(plain[0])
         if not self.__taught("__len__"):
+            if self.__reference.get("k") == "iterator" or self.__taught("__iter__"):
+                # What Python says of an iterator; list() asks for a length and lives with this answer.
+                raise TypeError(f"object of type {self.__reference.get('n')!r} has no len()")
             raise self.__refuse("len()")
         return int(self.__answer("len", kind=int))
 

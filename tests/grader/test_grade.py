@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -467,6 +468,25 @@ def test_kinds_of_callables_can_be_asked_for(sandbox: Sandbox) -> None:
     body = "def f(): pass\nclass C: pass\ndef keys(): return {'a': 1}.keys()\ndef gen():\n    yield 0\n    yield 1"
     lab = Lab(solution("k", f"### BEGIN SOLUTION\n{body}\n### END SOLUTION"), check("t", test))
     full_marks(lab, sandbox, k=body)
+
+
+def test_a_submission_that_is_no_notebook_scores_nothing_and_says_why(squares_lab: Lab, sandbox: Sandbox) -> None:
+    verdict = grade(squares_lab.job(b"%PDF-1.7"), sandbox)
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "learner"
+    assert "%PDF" in verdict.failure.reason_en
+    assert scores(verdict) == {"first": 0, "raises": 0, "uses": 0, "array": 0, "why": 0}
+
+
+def test_what_is_our_fault_is_never_the_learners(squares_lab: Lab, sandbox: Sandbox) -> None:
+    broken = replace(squares_lab.version, source=b"not a notebook")
+    job = replace(squares_lab.job(squares_lab.submission(**HONEST)), lab_version=broken)
+    assert grade(job, sandbox).failure.kind == "infrastructure"
+    no_models = replace(squares_lab.version, read_only=(("/there/is/none", "/models"),))
+    job = replace(squares_lab.job(squares_lab.submission(**HONEST)), lab_version=no_models)
+    verdict = grade(job, sandbox)
+    assert verdict.failure.kind == "infrastructure"
+    assert "/there" in verdict.failure.reason_en
 
 
 @pytest.mark.slow
