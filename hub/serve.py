@@ -211,6 +211,11 @@ def _serve(platform: Platform, app: Callable[..., object], name: str) -> None:
         port=address.port,
         threads=8,
         url_scheme=urlsplit(platform.config.server.public_url).scheme,
+        # The proxy is the only one that people reach us through: the last address it adds is the visitor's.
+        trusted_proxy=address.hostname,
+        trusted_proxy_count=1,
+        trusted_proxy_headers={"x-forwarded-for"},
+        clear_untrusted_proxy_headers=True,
         max_request_body_size=(platform.config.grader.max_submission_mb + 1) << 20,
         ident="reelwright",
     )
