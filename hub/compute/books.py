@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from hub.compute.chain import Entry, canonical
+from hub.compute.claim.freeze import read_claim
+from hub.compute.claim.value import Note
 from hub.compute.lease import Grant, Lease, LeaseRequest, Session
 from hub.compute.policy import Policy
 from hub.compute.settle import ChargeLine, Run, Settlement, cap_uses, estimated, settle
@@ -21,6 +23,7 @@ from hub.compute.settle import ChargeLine, Run, Settlement, cap_uses, estimated,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hub.compute.claim.value import Claim
     from hub.compute.subsidy import CapKey
 
 POLICY_ADOPTED = "policy.adopted"
@@ -29,6 +32,8 @@ OPENED = "lease.opened"
 STARTED = "lease.started"
 ENDED = "lease.ended"
 VOIDED = "lease.voided"
+CLAIM_FROZEN = "claim.frozen"
+CLAIM_NOTED = "claim.noted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +127,12 @@ class Made(NamedTuple):
 
 @dataclass(slots=True)
 class Finished:
-    """What will not change any more: grants with the entry that gave them, and leases that ended or never ran."""
+    """What will not change any more, with the entries that made it: grants, leases that ended or never ran, claims."""
 
     grants: dict[str, tuple[int, Grant]] = field(default_factory=dict)
     leases: dict[UUID, Made] = field(default_factory=dict)
+    claims: dict[UUID, Claim] = field(default_factory=dict)
+    notes: dict[UUID, tuple[int, Note]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -142,6 +149,9 @@ class Books:
     grants: int = 0
     leases: int = 0
     lines: int = 0
+    claims: int = 0
+    claimed_lines: int = 0
+    notes: int = 0
 
     def take(self) -> Finished:
         """What has finished since it was last taken."""
@@ -171,6 +181,14 @@ class Books:
             self.open[entry.subject] = Made(entry.seq, started(self.open[entry.subject].booked, body), ())
         elif entry.kind in {ENDED, VOIDED}:
             self._finish(entry, body)
+        elif entry.kind == CLAIM_FROZEN:
+            frozen = read_claim(entry)
+            self.finished.claims[frozen.request.id] = frozen
+            self.claims += 1
+            self.claimed_lines += frozen.sums.lines
+        elif entry.kind == CLAIM_NOTED:
+            self.finished.notes[UUID(entry.subject)] = (entry.seq, Note.from_body(body))
+            self.notes += 1
         else:
             raise ValueError(f"got an event of kind {entry.kind!r}, which this version does not know")
 

@@ -1,4 +1,4 @@
-"""What ``reelwright ledger`` does: verify, report, grant, checkpoint. Each prints and gives back the exit status."""
+"""What ``reelwright ledger`` does: verify, report, grant, checkpoint, claims. Each prints and gives back the exit status."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hub.compute.checkpoint import CheckpointError, parse_checkpoints
+from hub.compute.checkpoint import CheckpointError, checking_key, parse_checkpoints
 from hub.compute.lease import LedgerError, format_yuan, micro_yuan
 from hub.compute.report import FUNDERS_DIMENSIONS
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
+    from uuid import UUID
 
     from hub.compute.chain import LedgerVerification
+    from hub.compute.claim.value import ClaimRequest, ClaimSums
     from hub.compute.ledger import Ledger
     from hub.compute.report import Report, ReportRow
 
@@ -89,6 +91,62 @@ def checkpoint(ledger: Ledger, day: date) -> int:
         return BAD
     click.echo(json.dumps(made.as_row()))
     return OK
+
+
+def preview_claim(ledger: Ledger, request: ClaimRequest) -> int:
+    """Print what freezing a claim would give now; 1 when it cannot be claimed."""
+    try:
+        found = ledger.claims.preview(request)
+    except LedgerError as error:
+        click.echo(str(error), err=True)
+        return BAD
+    click.echo(f"{_claimed(found.sums)}; {found.claimed_before} lines of these days stand in earlier claims")
+    return OK
+
+
+def freeze_claim(ledger: Ledger, request: ClaimRequest) -> int:
+    """Claim for ever what can be claimed, and print the claim's id; 1 when it cannot be."""
+    try:
+        frozen = ledger.claims.freeze(request)
+    except LedgerError as error:
+        click.echo(str(error), err=True)
+        return BAD
+    click.echo(f"claim {frozen.request.id}: {_claimed(frozen.sums)}; entry {frozen.seq}, digest {frozen.digest}")
+    return OK
+
+
+def write_pack(ledger: Ledger, claim_id: UUID, file: Path) -> int:
+    """Write the evidence pack of a claim to a file; 1 when it cannot be made."""
+    try:
+        file.write_bytes(ledger.claims.pack(claim_id))
+    except (LedgerError, OSError) as error:
+        click.echo(str(error), err=True)
+        return BAD
+    click.echo(f"{file}: evidence pack of claim {claim_id}")
+    return OK
+
+
+def check_evidence(file: Path, key_file: Path) -> int:
+    """Check an evidence pack with the public key in a file; 1 when anything is wrong, one problem a line."""
+    from hub.compute.claim.check import check_pack  # noqa: PLC0415 - it loads the typesetter
+
+    try:
+        problems = check_pack(file.read_bytes(), checking_key(key_file))
+    except (CheckpointError, OSError) as error:
+        click.echo(f"cannot check: {error}", err=True)
+        return BAD
+    for problem in problems:
+        click.echo(problem)
+    if not problems:
+        click.echo("the pack holds: files, entry, signature and sums")
+    return BAD if problems else OK
+
+
+def _claimed(sums: ClaimSums) -> str:
+    return (
+        f"{sums.lines} lines, {sums.people} learners, {sums.sessions} sessions ({sums.estimated_sessions} estimated), "
+        f"{format_yuan(sums.due_uy)} yuan due"
+    )
 
 
 def _verification(found: LedgerVerification) -> str:

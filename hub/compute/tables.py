@@ -47,13 +47,14 @@ chain_head = Table(
 checkpoint = Table(
     "hub_checkpoint",
     metadata,
-    Column("day", String(10), primary_key=True),
+    Column("day", String(_DIGEST), primary_key=True),
     Column("entries", BigInteger, nullable=False),
     Column("digest", String(_DIGEST), nullable=False),
     Column("signed_us", BigInteger, nullable=False),
     Column("key_id", String(_DIGEST), nullable=False),
     Column("signature", String(128), nullable=False),
 )
+"""``day`` is a calendar day, or ``claim-`` and the id of the claim that was frozen with it."""
 
 # ---- derived -------------------------------------------------------------------------------------------------------
 
@@ -145,4 +146,52 @@ subsidy_use = Table(
 )
 """What a programme has paid in a calendar year for a learner, a site, and in all: what its caps are held against."""
 
-DERIVED = (grant, lease, charge_line, subsidy_use)
+claim = Table(
+    "hub_claim",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("programme", String(_NAME), nullable=False),
+    Column("payer", String(_NAME), nullable=False),
+    Column("from_day", String(10), nullable=False),
+    Column("until_day", String(10), nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("due_uy", BigInteger, nullable=False),
+)
+"""What was asked of one payer; ``seq`` is the entry that froze it and says all the rest."""
+
+claim_line = Table(
+    "hub_claim_line",
+    metadata,
+    Column("lease", Uuid, primary_key=True),
+    Column("segment", Integer, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("claim", Uuid, nullable=False),
+    Index("ix_hub_claim_line_claim", "claim"),
+)
+"""Which claim a charge line stands in. A charge line has one payer, so its key is what can be claimed once."""
+
+claim_person = Table(
+    "hub_claim_person",
+    metadata,
+    Column("programme", String(_NAME), primary_key=True),
+    Column("learner", String(_NAME), primary_key=True),
+    Column("number", Integer, nullable=False),
+    UniqueConstraint("programme", "number", name="uq_hub_claim_person_number"),
+)
+"""Under which number a learner stands in a programme's evidence packs; the same number in all of them."""
+
+claim_note = Table(
+    "hub_claim_note",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("claim", Uuid, nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("amount_uy", BigInteger, nullable=False),
+    Column("carried_by", Uuid),
+    Index("ix_hub_claim_note_claim", "claim"),
+)
+"""Queries, answers and corrections after a claim was frozen; ``carried_by`` is the claim that took a correction in."""
+
+DERIVED = (grant, lease, charge_line, subsidy_use, claim, claim_line, claim_person, claim_note)

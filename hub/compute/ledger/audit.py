@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.compute.books import Books
+from hub.compute.books import Books, Finished
 from hub.compute.chain import BadEntry, LedgerVerification
 from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
+from hub.compute.ledger import claimed
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.compare import BooksCheck
@@ -82,9 +83,21 @@ def _write_books(connection: Connection) -> None:
     for entries in chain.parts(connection):
         for entry in entries:
             books.add(entry)
-        shelf.keep_finished(connection, books.take())
+            if books.finished.claims:
+                # A claim takes the lines that stand when it is frozen, so they must stand now.
+                _write(connection, books.take())
+        _write(connection, books.take())
     shelf.keep_finished(connection, books.unfinished())
     shelf.keep_used(connection, books.used)
+
+
+def _write(connection: Connection, finished: Finished) -> None:
+    shelf.keep_finished(connection, finished)
+    for seq, note in finished.notes.values():
+        claimed.keep_note(connection, seq, note)
+    for frozen in finished.claims.values():
+        claimed.take_lines(connection, frozen.request)
+        claimed.keep_claim(connection, frozen)
 
 
 def _read(connection: Connection, check: ChainCheck) -> BadEntry | None:

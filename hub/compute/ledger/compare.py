@@ -11,15 +11,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.compute import books as book
 from hub.compute.chain import BadEntry
+from hub.compute.claim.files import usage_csv
+from hub.compute.claim.freeze import USAGE, sha256
+from hub.compute.ledger import claimed
 from hub.compute.ledger.shelves import lease_values
-from hub.compute.tables import charge_line, event, grant, lease, subsidy_use
+from hub.compute.tables import charge_line, claim, claim_line, claim_note, event, grant, lease, subsidy_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hub.compute.books import Books, Finished, Made
+    from hub.compute.claim.value import Claim
 
 _PART = 5_000
+_CELLS = {claim_note.name: 5}
+"""How many cells of a row its own entry decides, where that is not all: who carries a note is decided later."""
 
 
 class BooksCheck:
@@ -51,6 +57,20 @@ class BooksCheck:
         grants = {(subject,): (subject, *_grant_values(given)) for subject, (_, given) in finished.grants.items()}
         self._rows("grant", grant, {subject: seq for subject, (seq, _) in finished.grants.items()}, grants)
         self._leases(finished.leases)
+        notes = {(note_id,): tuple(claimed.note_row(*note).values()) for note_id, note in finished.notes.items()}
+        self._rows("note", claim_note, {note_id: seq for note_id, (seq, _) in finished.notes.items()}, notes)
+        claims = {(claim_id,): tuple(claimed.claim_row(made).values()) for claim_id, made in finished.claims.items()}
+        self._rows("claim", claim, {claim_id: made.seq for claim_id, made in finished.claims.items()}, claims)
+        for made in finished.claims.values():
+            self._claim(made)
+
+    def _claim(self, made: Claim) -> None:
+        asked = made.request
+        if sha256(usage_csv(claimed.lines_of(self._connection, asked.id, asked.programme))) != made.sha256[USAGE]:
+            self._found(made.seq, f"lines of claim {asked.id} are not those that were frozen")
+        carried = select(claim_note.c.id).where(claim_note.c.carried_by == asked.id)
+        if set(self._connection.execute(carried).scalars()) != {note.id for note in made.corrections}:
+            self._found(made.seq, f"corrections that claim {asked.id} carries are not those that were frozen")
 
     def _leases(self, leases: Mapping[Any, Made]) -> None:
         seqs = {lease_id: made.seq for lease_id, made in leases.items()}
@@ -61,10 +81,10 @@ class BooksCheck:
 
     def _rows(self, name: str, table: Table, seqs: Mapping[Any, int], made: Mapping[tuple[Any, ...], Any]) -> None:
         first, gone = next(iter(table.c)), set(made)
-        width = len(table.primary_key)
+        width, cells = len(table.primary_key), _CELLS.get(table.name)
         for keys in _parts(seqs):
             for row in self._connection.execute(select(table).where(first.in_(keys))):
-                values = tuple(row)
+                values = tuple(row)[:cells]
                 gone.discard(values[:width])
                 if made.get(values[:width]) != values:
                     self._found(seqs[values[0]], f"{name} of {_said(values[:width])} was changed")
@@ -80,6 +100,9 @@ class BooksCheck:
             (grant, books.grants, book.GRANT_GIVEN),
             (lease, books.leases, book.OPENED),
             (charge_line, books.lines, book.ENDED),
+            (claim, books.claims, book.CLAIM_FROZEN),
+            (claim_note, books.notes, book.CLAIM_NOTED),
+            (claim_line, books.claimed_lines, book.ENDED),
         ):
             stored = self._connection.execute(select(func.count()).select_from(table)).scalar_one()
             if stored > made:
@@ -94,7 +117,7 @@ class BooksCheck:
             asked = select(event.c.subject).where(event.c.kind == kind, event.c.subject.in_(subjects))
             for extra in subjects.keys() - set(self._connection.execute(asked).scalars()):
                 return f"none makes that of {extra}"
-        return "some stand twice"
+        return "more than one row for one of them"
 
     def _found(self, seq: int, reason: str) -> None:
         if self.first_bad is None or (seq or sys.maxsize) < (self.first_bad.seq or sys.maxsize):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, LargeBinary, String, Text, cast, insert, select, text, update
@@ -58,6 +59,18 @@ def find(connection: Connection, kind: str, subject: str) -> Entry | None:
     return Entry(*row) if row else None
 
 
+def body_of(entry: Entry) -> dict[str, Any]:
+    """What an entry says, as data."""
+    said: dict[str, Any] = json.loads(entry.body)
+    return said
+
+
+def of_kind(connection: Connection, kind: str) -> Iterator[Entry]:
+    """Entries of one kind, newest first."""
+    asked = select(event).where(event.c.kind == kind).order_by(event.c.seq.desc())
+    return (Entry(*row) for row in connection.execute(asked))
+
+
 def read(connection: Connection) -> Iterator[Entry]:
     """All entries in order, whatever somebody may have put into them."""
     columns = [_raw(column, connection) for column in event.c]
@@ -84,8 +97,9 @@ def _as_text(value: Any) -> Any:
 
 
 def checkpoints(connection: Connection) -> tuple[Checkpoint, ...]:
-    """Every checkpoint, oldest first."""
-    return tuple(Checkpoint(**row) for row in connection.execute(select(checkpoint).order_by("day")).mappings())
+    """Every checkpoint: those of claims, then those of days, oldest day first."""
+    found = (Checkpoint(**row) for row in connection.execute(select(checkpoint)).mappings())
+    return tuple(sorted(found, key=lambda made: (made.day[:1].isdigit(), made.entries, made.day)))
 
 
 def keep_checkpoint(connection: Connection, made: Checkpoint) -> None:

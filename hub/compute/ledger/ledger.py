@@ -7,8 +7,8 @@ written. Two starts can therefore never both be paid from the same balance.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hub.compute import books as book
@@ -34,6 +34,8 @@ from hub.compute.lease import (
 from hub.compute.ledger import audit
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
+from hub.compute.ledger.claims import Claims
+from hub.compute.ledger.pen import Pen
 from hub.compute.policy import Policy
 from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
 from hub.compute.settle import START_WITHIN_US, share
@@ -42,7 +44,7 @@ from hub.compute.tariff import hold
 from hub.db import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date
     from pathlib import Path
     from uuid import UUID
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from hub.compute.books import BookedLease
-    from hub.compute.chain import Entry, LedgerVerification
+    from hub.compute.chain import LedgerVerification
     from hub.compute.checkpoint import Checkpoint
     from hub.compute.settle import ChargeLine
 
@@ -73,7 +75,7 @@ class Ledger:
         self._engine = engine
         self._policy = policy
         self._checkpoint_key = checkpoint_key
-        self._clock = clock
+        self._pen = Pen(engine, clock)
         self._policies = {policy.digest: policy}
 
     # ---- grants and leases -------------------------------------------------------------------------------------
@@ -86,10 +88,10 @@ class Ledger:
         """
         given = Grant(learner=learner, course=course, micro_yuan=micro_yuan, why=why, at_us=at_us)
         subject = book.grant_subject(learner, course, why)
-        with self._writing() as connection:
+        with self._pen.writing() as connection:
             if standing := shelf.find_grant(connection, subject):
                 return standing
-            self._append(connection, book.GRANT_GIVEN, subject, asdict(given))
+            self._pen.append(connection, book.GRANT_GIVEN, subject, asdict(given))
             shelf.keep_grant(connection, given)
         return given
 
@@ -101,7 +103,7 @@ class Ledger:
             NoPriceError: nothing prices the profile for that long.
             LeaseStateError: another request has this id already.
         """
-        with self._writing() as connection:
+        with self._pen.writing() as connection:
             if standing := shelf.find_lease(connection, request.id):
                 if standing.lease.request() != request.request():
                     raise LeaseStateError(f"lease {request.id}: got a different request, expected a new id for it")
@@ -111,9 +113,9 @@ class Ledger:
             left = shelf.account(connection, request.learner, request.course).left_uy
             if held > left:
                 raise AllowanceExhausted(left, held)
-            self._adopt_policy(connection)
+            self._pen.adopt(connection, self._policy)
             body = {"request": book.request_body(request), "held_uy": held, "policy": self._policy.digest}
-            self._append(connection, book.OPENED, str(request.id), body)
+            self._pen.append(connection, book.OPENED, str(request.id), body)
             booked = book.opened(body)
             shelf.keep_new_lease(connection, booked)
         return booked.lease
@@ -126,13 +128,13 @@ class Ledger:
             LeaseStateError: it was voided.
         """
         body = _witnessed(at_us, source, uncertainty_us)
-        with self._writing() as connection:
+        with self._pen.writing() as connection:
             before = _lease(connection, lease_id)
             if before.lease.state == "void":
                 raise LeaseStateError(f"lease {lease_id} was voided: got a start, expected none; open a new lease")
             if before.lease.state != "opened":
                 return before.lease
-            self._append(connection, book.STARTED, str(lease_id), body)
+            self._pen.append(connection, book.STARTED, str(lease_id), body)
             after = book.started(before, body)
             shelf.keep_lease(connection, after)
         return after.lease
@@ -161,7 +163,7 @@ class Ledger:
             "reason": plain_text(reason),
             "measured_us": measured_us,
         }
-        with self._writing() as connection:
+        with self._pen.writing() as connection:
             before = _lease(connection, lease_id)
             if before.lease.state == "ended":
                 return before.lease
@@ -169,7 +171,7 @@ class Ledger:
                 raise LeaseStateError(
                     f"lease {lease_id} is {before.lease.state}: got an end, expected its start to be recorded first"
                 )
-            entry = self._append(connection, book.ENDED, str(lease_id), body)
+            entry = self._pen.append(connection, book.ENDED, str(lease_id), body)
             policy = self._policy_of(connection, before.policy)
             used = shelf.used_for(connection, before.lease.learner, before.lease.site)
             after, sums = book.ended(before, body, entry.recorded_us, policy, used)
@@ -184,13 +186,13 @@ class Ledger:
             UnknownLeaseError: it was never opened.
             LeaseStateError: it has started.
         """
-        with self._writing() as connection:
+        with self._pen.writing() as connection:
             before = _lease(connection, lease_id)
             if before.lease.state == "void":
                 return before.lease
             if before.lease.state != "opened":
                 raise LeaseStateError(f"lease {lease_id} is {before.lease.state}: expected one that never started")
-            self._append(connection, book.VOIDED, str(lease_id), {"why": plain_text(why)})
+            self._pen.append(connection, book.VOIDED, str(lease_id), {"why": plain_text(why)})
             after = book.voided(before)
             shelf.keep_lease(connection, after)
         return after.lease
@@ -274,6 +276,11 @@ class Ledger:
         with reading(self._engine) as connection:
             return shelf.lines_where(connection, where, from_day, until_day)
 
+    @cached_property
+    def claims(self) -> Claims:
+        """What is asked of payers: preview, freeze, evidence pack, notes."""
+        return Claims(self._pen, self._policy, self._checkpoint_key)
+
     # ---- proof -------------------------------------------------------------------------------------------------
 
     def verify(self, *, books: bool = True, elsewhere: Iterable[Checkpoint] = ()) -> LedgerVerification:
@@ -286,8 +293,8 @@ class Ledger:
         Raises:
             CheckpointError: no key is configured, or it is gone while checkpoints signed by it exist.
         """
-        with self._writing() as connection:
-            return audit.checkpoint(connection, self._checkpoint_key, day.isoformat(), self._clock())
+        with self._pen.writing() as connection:
+            return audit.checkpoint(connection, self._checkpoint_key, day.isoformat(), self._pen.clock())
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Every checkpoint, oldest first: what to keep copies of elsewhere."""
@@ -296,23 +303,10 @@ class Ledger:
 
     def rebuild(self) -> LedgerVerification:
         """Make the books anew from the chain, if the chain holds; the answer says whether it did."""
-        with self._writing() as connection:
+        with self._pen.writing() as connection:
             return audit.rebuild(connection)
 
-    # ---- how a change is written -------------------------------------------------------------------------------
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._engine.begin() as connection:
-            chain.lock(connection)
-            yield connection
-
-    def _append(self, connection: Connection, kind: str, subject: str, body: Mapping[str, Any]) -> Entry:
-        return chain.append(connection, kind, subject, body, self._clock())
-
-    def _adopt_policy(self, connection: Connection) -> None:
-        if chain.find(connection, book.POLICY_ADOPTED, self._policy.digest) is None:
-            self._append(connection, book.POLICY_ADOPTED, self._policy.digest, self._policy.text)
+    # ---- the rules of a lease --------------------------------------------------------------------------------------
 
     def _policy_of(self, connection: Connection, digest: str) -> Policy:
         if digest not in self._policies:

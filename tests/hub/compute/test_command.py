@@ -1,10 +1,13 @@
 """What `reelwright ledger` prints and how it exits."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from hub.compute import command
+from hub.compute.claim.value import ClaimRequest
 
 
 def test_verify_says_entries_head_and_first_bad_and_exits_accordingly(bench: Any, capsys: Any) -> None:
@@ -65,3 +68,24 @@ def test_grant_extends_once_for_each_reason(bench: Any, capsys: Any) -> None:
     assert "granted 12.50 yuan for 'retake' before" in capsys.readouterr().err
     assert command.grant(bench.ledger, "li", "micro-drama", "ten", "retake", 3) == 1
     assert "got 'ten'" in capsys.readouterr().err
+
+
+def test_claims_are_previewed_frozen_packed_and_checked(make_bench: Any, tmp_path: Any, capsys: Any) -> None:
+    bench = make_bench(key=tmp_path / "key.pem")
+    bench.grant(100)
+    bench.session()
+    about = {"programme": "city-2026", "payer": "city", "from_day": "2026-11-01", "until_day": "2026-12-01"}
+    request = ClaimRequest(id=UUID(int=3), operator="Base", contract="17", **about)
+    assert command.preview_claim(bench.ledger, request) == 0
+    assert "1 lines, 1 learners, 1 sessions (0 estimated), 0.266667 yuan due" in capsys.readouterr().out
+    assert command.freeze_claim(bench.ledger, request) == 0
+    pack = tmp_path / "pack.zip"
+    assert command.write_pack(bench.ledger, request.id, pack) == 0
+    assert command.check_evidence(pack, bench.key) == 0
+    assert "the pack holds" in capsys.readouterr().out
+    pack.write_bytes(pack.read_bytes().replace(b"0.27", b"0.72").replace(b"0.26", b"0.62"))
+    assert command.check_evidence(pack, bench.key) == 1
+    assert command.write_pack(bench.ledger, UUID(int=4), pack) == 1
+    assert command.freeze_claim(bench.ledger, replace(request, id=UUID(int=4))) == 1
+    assert command.preview_claim(bench.ledger, replace(request, payer="moon")) == 1
+    assert "expected one of" in capsys.readouterr().err
