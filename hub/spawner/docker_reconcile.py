@@ -1,0 +1,92 @@
+"""Brings the ledger, the GPU pool and Docker into agreement, whatever died in between; run every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from docker import APIClient
+from docker.utils import kwargs_from_env
+
+from hub.compute.lease import UnknownLeaseError
+from hub.spawner import docker_box
+from hub.spawner.docker_witness import SOURCE, DockerWitness, leases_with_containers
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from hub.compute.gpu.store import Pool
+    from hub.compute.lease import Lease
+    from hub.platform import Platform
+    from hub.spawner.docker_settings import DockerSettings
+
+ANSWER_SECONDS = 30
+MARGIN_US = 30_000_000
+"""A launch may outlast its own limit by this before its lease is taken for abandoned."""
+
+log = logging.getLogger(__name__)
+
+
+def connect(settings: DockerSettings) -> APIClient:
+    """A client of the daemon that ``settings`` names; nothing is asked of it yet."""
+    return APIClient(**client_options(settings))
+
+
+def client_options(settings: DockerSettings) -> dict[str, Any]:
+    """How the daemon is reached: the configuration's own word first, then Docker's environment."""
+    chosen = {"base_url": settings.host} if settings.host else kwargs_from_env()
+    return {"version": "auto", "timeout": ANSWER_SECONDS, **chosen}
+
+
+def reconcile(platform: Platform, client: APIClient, settings: DockerSettings, pool: Pool | None = None) -> int:
+    """Settle leases whose container ended, void those that never got one, end containers that nobody pays for.
+
+    Raises:
+        DockerException, requests.RequestException: the daemon does not answer; nothing was changed, try again later.
+    """
+    now_us = time.time_ns() // 1000
+    living = set(docker_box.lease_ids(leases_with_containers(client, docker_box.instance_label(settings))))
+    leases = platform.ledger.open_leases()
+    done = 0
+    for lease in leases:
+        witness = DockerWitness(client, platform.leases / str(lease.id), settings.network)
+        done += _settle(platform, lease, witness, is_late=_is_late(lease, settings, now_us))
+    for lease_id in living - {lease.id for lease in leases}:
+        done += _end_unpaid(
+            platform, lease_id, DockerWitness(client, platform.leases / str(lease_id), settings.network)
+        )
+    if pool is not None:
+        done += pool.reconcile(lambda: frozenset(lease.id for lease in platform.ledger.open_leases()), now_us)
+    return done
+
+
+def _settle(platform: Platform, lease: Lease, witness: DockerWitness, *, is_late: bool) -> int:
+    if docker_box.settle(platform.ledger, witness, lease.id):
+        return 1
+    if lease.state != "opened" or not is_late:
+        return 0
+    seen = witness.seen()
+    if seen is not None and seen.running and seen.started_us is not None:
+        # Its hub was killed in mid-start: the lab runs, so its time counts from when Docker started it.
+        platform.ledger.record_started(lease.id, seen.started_us, SOURCE)
+        return 1
+    platform.ledger.void(lease.id, "never started")
+    witness.remove()
+    return 1
+
+
+def _end_unpaid(platform: Platform, lease_id: UUID, witness: DockerWitness) -> int:
+    try:
+        state = platform.ledger.lease(lease_id).state
+    except UnknownLeaseError:
+        state = "void"
+    if state in {"opened", "running"}:
+        return 0  # opened since we read the open ones
+    log.warning("Ending the container of lease %s, which is %s", lease_id, state)
+    witness.remove()
+    return 1
+
+
+def _is_late(lease: Lease, settings: DockerSettings, now_us: int) -> bool:
+    return now_us - lease.requested_us > int(settings.launch_seconds * 1_000_000) + MARGIN_US
