@@ -7,8 +7,8 @@ from typing import Literal
 
 Story = Literal["finished", "improved", "waiting", "struggling", "early", "begun"]
 """What becomes of a trainee: ``finished`` all labs at once; ``improved`` on a second attempt; ``waiting`` for a person
-to grade the first lab; ``struggling`` with a poor first lab, late; ``early`` in the course, one lab marked; ``begun`` and nothing
-handed in."""
+to grade the first lab; ``struggling`` with a poor first lab, late; ``early`` in the course, one lab marked; ``begun``
+and nothing handed in."""
 
 
 @dataclass(frozen=True)
