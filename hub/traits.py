@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 SUPERVISOR = "supervisor"
 CULLER = "idle-culler"
 
+PORTAL = {
+    "name": "portal",
+    "oauth_no_confirm": True,
+    # The one thing that the portal does as the person: stopping their own lab.
+    "oauth_client_allowed_scopes": ["delete:servers!user"],
+}
+
 
 def configure(c: Any, config: Config) -> None:
     """Set every trait that Reelwright decides on JupyterHub's configuration object ``c``."""
@@ -99,7 +106,7 @@ def _options_are_read_at_start(_spawner: Any, _options: dict[str, Any]) -> None:
 def _services(platform: Platform) -> list[dict[str, Any]]:
     at, token = platform.addresses, platform.secrets.text
     services: list[dict[str, Any]] = [
-        {"name": "portal", "url": at.url("portal"), "api_token": token("portal-token"), "oauth_no_confirm": True},
+        {"url": at.url("portal"), "api_token": token("portal-token"), **PORTAL},
         {"name": "intake", "url": at.url("intake"), "api_token": token("intake-token")},
         {"name": SUPERVISOR, "api_token": token("supervisor-token")},
         {"name": CULLER, "api_token": token("culler-token")},

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from hub.compute.subsidy import read_subsidies
 from hub.portal import forms, frame, language, words
 from hub.portal.access import Visitor
-from hub.portal.pages import admin, callback, cohorts, compute, funding, home, labs
+from hub.portal.pages import admin, callback, cohorts, compute, funding, home, labs, running
 from hub.portal.session import SignInError
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class PortalServices:
 
 @dataclass(frozen=True)
 class Portal:
-    """Everything a page may use: stores, courses, settings, names of subsidies, the site's time zone, and a clock."""
+    """Everything a page may use: stores, sign-in, courses, settings, subsidies' names, the site's zone, and a clock."""
 
     services: PortalServices
+    session: SignIn
     courses: tuple[Course, ...]
     config: Config
     subsidies: SubsidyBook
@@ -81,7 +82,7 @@ def create_app(
     """Build the portal's WSGI app, answering under ``prefix``; ``clock`` gives microseconds since the epoch."""
     site = services.people.site(config.site.id)
     zone = ZoneInfo(site.timezone if site else DEFAULT_ZONE)
-    portal = Portal(services, courses, config, read_subsidies(config.policy.subsidies), zone, clock)
+    portal = Portal(services, session, courses, config, read_subsidies(config.policy.subsidies), zone, clock)
     app = Flask(__name__, static_url_path=f"{prefix}/static")
     app.secret_key = session.key
     app.config.update(
@@ -100,7 +101,7 @@ def create_app(
     language.install(app, TRANSLATIONS, config.site.locale)
     words.install(app, portal.zone, clock)
     app.register_blueprint(callback.pages(session), url_prefix=prefix)
-    for pages in (home, labs, compute, cohorts, funding, admin):
+    for pages in (home, labs, compute, running, cohorts, funding, admin):
         app.register_blueprint(pages.pages(portal), url_prefix=prefix)
     return app
 

@@ -59,9 +59,10 @@ def _profile_title(config: Config, profile: str, locale: str) -> str:
     return known.title_zh if locale == "zh_CN" else known.title_en
 
 
-def _lab_title(course: Course, lab_id: str, locale: str) -> str:
-    """The title of a lab; a lab the course no longer has keeps its id in old sessions."""
-    return next((lab.title.in_locale(locale) for lab in course.labs if lab.id == lab_id), lab_id)
+def _lab_title(course: Course | None, lab_id: str, locale: str) -> str:
+    """The title of a lab; a lab that its course, or a course that the site no longer has keeps its id."""
+    labs = course.labs if course else ()
+    return next((lab.title.in_locale(locale) for lab in labs if lab.id == lab_id), lab_id)
 
 
 def _menu(visitor: Visitor) -> tuple[MenuItem, ...]:

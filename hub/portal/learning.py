@@ -9,6 +9,7 @@ from hub.award import holder_ref
 from hub.completion import evaluate
 from hub.compute.lease import NoPriceError
 from hub.portal import links
+from hub.portal.running import reach
 from hub.portal.standing import PENDING, TO_DO, Score, Standing, covered, seen_by_learner, standing_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hub.compute.lease import Account, Lease, Quote
     from hub.course import Course, Lab
     from hub.portal.app import Portal
+    from hub.portal.running import Reach
 
 ENROLMENT = "enrolment"
 """Why the first grant was made; the spawner gives the same reason, so that it is made once."""
@@ -41,7 +43,7 @@ class LabCard:
     due_us: int | None
     quote: Quote | None
     short_uy: int
-    running: Lease | None
+    reach: Reach
     start_url: str
 
     @property
@@ -57,7 +59,7 @@ class LabCard:
 
 @dataclass(frozen=True)
 class CourseHome:
-    """A course as its learner sees it; ``open_lab`` is what runs now in any course."""
+    """A course as its learner sees it."""
 
     course: Course
     cards: tuple[LabCard, ...]
@@ -65,7 +67,6 @@ class CourseHome:
     account: Account
     completion: Completion
     certificates: tuple[Certificate, ...]
-    open_lab: Lease | None
 
     @property
     def done(self) -> int:
@@ -73,10 +74,9 @@ class CourseHome:
         return sum(card.standing == "graded" for card in self.cards)
 
 
-def course_home(portal: Portal, course: Course, learner: str) -> CourseHome:
-    """Everything the trainee's home page shows of one course."""
+def course_home(portal: Portal, course: Course, learner: str, running: Lease | None) -> CourseHome:
+    """Everything the trainee's home page shows of one course; ``running`` is their lease in any course."""
     ledger = portal.services.ledger
-    running = running_lease(portal, learner)
     worked_on = [session.lease.lab for session in ledger.sessions(learner, course.id)]
     results = portal.services.submissions.results(course.id, learner)
     account = enrolled_account(portal, course, learner)
@@ -89,16 +89,15 @@ def course_home(portal: Portal, course: Course, learner: str) -> CourseHome:
         account=account,
         completion=evaluate(course, counted, ledger.metered(learner, course.id)),
         certificates=certificates(portal, course, learner),
-        open_lab=running,
     )
 
 
-def lab_card(portal: Portal, course: Course, lab: Lab, learner: str) -> LabCard:
+def lab_card(portal: Portal, course: Course, lab: Lab, learner: str, running: Lease | None = None) -> LabCard:
     """One lab of :func:`course_home`, for its own page."""
     worked_on = {session.lease.lab for session in portal.services.ledger.sessions(learner, course.id)}
     results = portal.services.submissions.results(course.id, learner)
     account = enrolled_account(portal, course, learner)
-    return _card(portal, course, lab, learner, account, running_lease(portal, learner), worked_on, results)
+    return _card(portal, course, lab, learner, account, running, worked_on, results)
 
 
 def enrolled_account(portal: Portal, course: Course, learner: str) -> Account:
@@ -109,11 +108,6 @@ def enrolled_account(portal: Portal, course: Course, learner: str) -> Account:
         return account
     ledger.grant(learner, course.id, course.allowance.micro_yuan, ENROLMENT, portal.clock())
     return ledger.account(learner, course.id)
-
-
-def running_lease(portal: Portal, learner: str) -> Lease | None:
-    """The learner's lab that runs now, if one does: nobody has more than one server."""
-    return next((lease for lease in portal.services.ledger.open_leases() if lease.learner == learner), None)
 
 
 def certificates(portal: Portal, course: Course, learner: str) -> tuple[Certificate, ...]:
@@ -144,13 +138,12 @@ def _card(
     counted = next((_covered(result, attempts) for result in results if result.lab == lab.id), None)
     score = seen_by_learner(counted, hand_released=not counted.awaiting_hand) if counted else None
     window = portal.services.people.deadline(course.id, lab.id, learner, lab.due_after_days)
-    here = running if running and (running.course, running.lab) == (course.id, lab.id) else None
-    own_origins = bool(portal.config.server.domain)
+    reached = reach(portal, running, course, lab, window[0] if window else 0)
     return LabCard(
         course=course,
         lab=lab,
         number=course.labs.index(lab) + 1,
-        standing=standing_of(attempts, score, begun=lab.id in worked_on or here is not None),
+        standing=standing_of(attempts, score, begun=lab.id in worked_on or reached == "own"),
         counted=counted,
         score=score,
         attempts=attempts,
@@ -158,11 +151,15 @@ def _card(
         due_us=window[1] if window else None,
         quote=quote(portal, course, lab, learner, lab.minutes),
         short_uy=_short(portal, course, lab, learner, account),
-        running=here,
-        start_url=links.reopen(learner, course, lab, own_origins=own_origins)
-        if here
-        else links.start(learner, course, lab),
+        reach=reached,
+        start_url=_start_url(portal, course, lab, learner, reached),
     )
+
+
+def _start_url(portal: Portal, course: Course, lab: Lab, learner: str, reached: Reach) -> str:
+    if reached in {"own", "shared"}:
+        return links.reopen(learner, course.id, lab.id, own_origins=bool(portal.config.server.domain))
+    return links.start(learner, course, lab)
 
 
 def _short(portal: Portal, course: Course, lab: Lab, learner: str, account: Account) -> int:
@@ -178,7 +175,7 @@ def _covered(result: LabResult, attempts: tuple[Attempt, ...]) -> LabResult:
 
 def _onward(cards: tuple[LabCard, ...], worked_on: list[str]) -> LabCard | None:
     """The running lab, else the last one worked on that is not handed in, else the first that is not."""
-    running = next((card for card in cards if card.running), None)
+    running = next((card for card in cards if card.reach == "own"), None)
     to_do = {card.lab.id: card for card in cards if card.standing in TO_DO}
     last = next((to_do[lab] for lab in worked_on if lab in to_do), None)
     return running or last or next(iter(to_do.values()), None)

@@ -8,13 +8,11 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from hub.course import Course, Lab
 
-HUB_HOME = "/hub/home"
 
-
-def notebook_path(learner: str, course: Course, lab: Lab) -> str:
+def notebook_path(learner: str, course_id: str, lab_id: str) -> str:
     """Where the lab's notebook opens in the learner's own server."""
     # The hub quotes names the same way, so that the address is the one it routes.
-    return f"/user/{quote(learner, safe='@~')}/lab/tree/{course.id}/{lab.id}/{lab.id}.ipynb"
+    return f"/user/{quote(learner, safe='@~')}/lab/tree/{course_id}/{lab_id}/{lab_id}.ipynb"
 
 
 def start(learner: str, course: Course, lab: Lab) -> str:
@@ -23,14 +21,14 @@ def start(learner: str, course: Course, lab: Lab) -> str:
         "opt-lab": lab.id,
         "opt-course": course.id,
         "opt-profile": lab.profile,
-        "next": notebook_path(learner, course, lab),
+        "next": notebook_path(learner, course.id, lab.id),
     }
     return f"/hub/spawn/{quote(learner, safe='@~')}?{urlencode(options)}"
 
 
-def reopen(learner: str, course: Course, lab: Lab, *, own_origins: bool) -> str:
+def reopen(learner: str, course_id: str, lab_id: str, *, own_origins: bool) -> str:
     """The notebook in a server that runs; with an origin per learner only the hub knows which, so it redirects."""
-    path = notebook_path(learner, course, lab)
+    path = notebook_path(learner, course_id, lab_id)
     return f"/hub{path}" if own_origins else path
 
 

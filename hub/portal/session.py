@@ -10,7 +10,9 @@ from __future__ import annotations
 import hmac
 import secrets
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
+import httpx
 from flask import redirect, session
 from jupyterhub.services.auth import HubOAuth
 from tornado.httputil import url_concat
@@ -22,11 +24,22 @@ if TYPE_CHECKING:
 
 HUB_SESSION_COOKIE = "jupyterhub-session-id"
 HUB_ANSWER_SECONDS = 60
+STOP_SECONDS = 5.0
+"""How long a page waits for a lab's end; what takes longer is waited for by the page itself."""
+CONNECT_SECONDS = 2.0
 OPEN_SIGN_INS = 4  # tabs that may be on their way to the hub and back at once
 
 
 class SignInError(Exception):
     """Signing in did not work; the message says why, for the log."""
+
+
+class StopError(Exception):
+    """The hub did not stop a server; ``status`` is its HTTP status, None without an answer."""
+
+    def __init__(self, status: int | None, why: str) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class SignIn(Protocol):
@@ -40,6 +53,13 @@ class SignIn(Protocol):
 
     def begin(self, next_path: str) -> Response:
         """Send the browser to the hub; it comes back to ``<prefix>/oauth_callback``, then to ``next_path``."""
+
+    def stop_server(self, name: str) -> None:
+        """Ask the hub, as the signed-in person ``name``, to stop their server; returns when it is stopping or gone.
+
+        Raises:
+            StopError: the hub does not do it, or gives no answer.
+        """
 
     def complete(self, request: Request) -> Response:
         """Take what the hub sent back, remember the person, and go on to where they wanted to be.
@@ -97,6 +117,19 @@ class HubSignIn:
         next_path = self._auth.get_next_url(state)
         self._auth.clear_oauth_state(state)
         return redirect(next_path)
+
+    def stop_server(self, name: str) -> None:
+        """Use the person's own token, which may do this for them and for nobody else (see :mod:`hub.traits`)."""
+        address = f"{self._auth.api_url}/users/{quote(name, safe='')}/server"
+        token = {"Authorization": f"token {session.get('token', '')}"}
+        try:
+            answer = httpx.delete(address, headers=token, timeout=httpx.Timeout(STOP_SECONDS, connect=CONNECT_SECONDS))
+        except httpx.ReadTimeout:
+            return  # the hub goes on stopping it; the page shows when the ledger has its end
+        except httpx.HTTPError as error:
+            raise StopError(None, f"the hub could not be asked: {error}") from error
+        if answer.status_code not in {202, 204}:
+            raise StopError(answer.status_code, f"the hub answered {answer.status_code}: {answer.text[:200]}")
 
     def _claim_state(self, state: str) -> str:
         asked = session.pop("states", [])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from hub.portal.access import visitor
 from hub.portal.learning import enrolled_account
+from hub.portal.running import panel, running_lease
 
 if TYPE_CHECKING:
     from hub.compute.lease import Account, Session
@@ -34,6 +35,7 @@ def pages(portal: Portal) -> Blueprint:
         me, ledger = visitor(), portal.services.ledger
         mine = [course for course in portal.courses if course.id in me.sits_in]
         used = [CourseCompute(c, enrolled_account(portal, c, me.name), ledger.sessions(me.name, c.id)) for c in mine]
-        return render_template("compute.html", used=used)
+        shown = panel(portal, me.name, running_lease(portal, me.name), request.args.get("stopped", ""))
+        return render_template("compute.html", used=used, panel=shown)
 
     return blueprint

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from hub.portal.access import visitor
 from hub.portal.learning import course_home
+from hub.portal.running import panel, running_lease
 
 if TYPE_CHECKING:
     from werkzeug import Response
@@ -25,8 +26,10 @@ def pages(portal: Portal) -> Blueprint:
         me = visitor()
         if elsewhere := _desk(me):
             return redirect(url_for(elsewhere))
-        homes = [course_home(portal, course, me.name) for course in portal.courses if course.id in me.sits_in]
-        return render_template("home.html", homes=homes, public_url=portal.config.server.public_url)
+        lease = running_lease(portal, me.name)
+        homes = [course_home(portal, course, me.name, lease) for course in portal.courses if course.id in me.sits_in]
+        shown = panel(portal, me.name, lease, request.args.get("stopped", ""))
+        return render_template("home.html", homes=homes, panel=shown)
 
     return blueprint
 

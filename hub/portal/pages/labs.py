@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, abort, render_template
+from flask import Blueprint, Response, abort, render_template, request
 from flask_babel import gettext as _
 
 from grader.feedback import render_feedback
 from grader.submission import learner_items
 from hub.portal.access import own_course, visitor
-from hub.portal.learning import LabCard, lab_card, running_lease
+from hub.portal.learning import LabCard, lab_card
 from hub.portal.rubric import Rubric, load_rubric
+from hub.portal.running import panel, running_lease
 
 if TYPE_CHECKING:
     from grader.submission import Attempt
+    from hub.compute.lease import Lease
     from hub.course import Course, Lab
     from hub.portal.app import Portal
 
@@ -28,10 +30,11 @@ def pages(portal: Portal) -> Blueprint:
 
     @blueprint.get("/course/<course_id>/lab/<lab_id>")
     def lab(course_id: str, lab_id: str) -> str:
-        card = _card(portal, course_id, lab_id)
-        open_lab = running_lease(portal, visitor().name)
+        lease = running_lease(portal, visitor().name)
+        card = _card(portal, course_id, lab_id, lease)
+        shown = panel(portal, visitor().name, lease, request.args.get("stopped", ""))
         rubric = _rubric(portal, card.course, card.lab)
-        return render_template("lab.html", card=card, open_lab=open_lab, rubric=rubric, items_of=learner_items)
+        return render_template("lab.html", card=card, panel=shown, rubric=rubric, items_of=learner_items)
 
     @blueprint.get("/course/<course_id>/lab/<lab_id>/attempts")
     def attempts(course_id: str, lab_id: str) -> str:
@@ -59,11 +62,11 @@ def _attempt(card: LabCard, submission_id: str) -> Attempt:
     return abort(404, _("There is no such attempt of yours."))
 
 
-def _card(portal: Portal, course_id: str, lab_id: str) -> LabCard:
+def _card(portal: Portal, course_id: str, lab_id: str, running: Lease | None = None) -> LabCard:
     """The visitor's card of a lab of a course they sit in."""
     course = own_course(portal.courses, course_id)
     try:
-        return lab_card(portal, course, course.lab(lab_id), visitor().name)
+        return lab_card(portal, course, course.lab(lab_id), visitor().name, running)
     except KeyError:
         return abort(404, _("This course has no such lab."))
 

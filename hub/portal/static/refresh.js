@@ -8,6 +8,7 @@ async function refresh(part) {
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById(part.id);
+  if ("reload" in fresh.dataset) location.reload(); // what was waited for changes the rest of the page too
   if (fresh.innerHTML === part.innerHTML) return part;
   const news = document.getElementById(`${part.id}-news`);
   if (news && fresh.dataset.says !== part.dataset.says) news.textContent = fresh.dataset.says;

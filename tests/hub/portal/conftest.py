@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -22,7 +22,7 @@ import hub.people.tables
 from certs.store import Store as CertificateStore
 from grader.store import Store as SubmissionStore
 from grader.submission import HandMark, LabRules, Window
-from grader.verdict import CellScore, Limits, Verdict
+from grader.verdict import CellScore, LabVersion, Limits, Verdict
 from hub.compute.lease import LeaseRequest
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
@@ -121,15 +121,24 @@ en = "A question within ten seconds that must be answered."
 
 @dataclass
 class HeaderSignIn:
-    """Signs in whoever the request's header names: stands for the hub, whose sign-in has a test of its own."""
+    """Signs in whoever the request's header names: stands for the hub, whose sign-in and stop have tests of their own.
 
+    ``on_stop`` is what becomes of a lab that is asked to stop; ``asked`` notes who asked.
+    """
+
+    on_stop: Callable[[str], None]
     key: bytes = b"k" * 32
+    asked: list[str] = field(default_factory=list)
 
     def name(self, request: Request) -> str | None:
         return request.headers.get("X-Name") or request.cookies.get("test-name")
 
     def begin(self, next_path: str) -> Response:
         return redirect(f"/hub/login?next={next_path}")
+
+    def stop_server(self, name: str) -> None:
+        self.asked.append(name)
+        self.on_stop(name)
 
     def complete(self, request: Request) -> Response:
         return redirect(PREFIX + "/")
@@ -153,6 +162,14 @@ class World:
                 "data_dir": folder,
                 "courses_dir": folder / "courses",
                 "server": {"public_url": "http://reel.example"},
+                "profiles": {
+                    "cpu": {"title_zh": "CPU 实验环境", "title_en": "CPU lab"},
+                    "gpu-slice": {
+                        "title_zh": "GPU 切片",
+                        "title_en": "GPU slice",
+                        "longest_session_minutes": 60,
+                    },
+                },
             }
         )
         policy = load_policy(self.config.policy.tariffs, self.config.policy.subsidies)
@@ -164,14 +181,33 @@ class World:
         rubric.parent.mkdir(parents=True)
         rubric.write_text(RUBRIC, encoding="utf-8")
         self.people.put_site(Site("main", "上海创作基地", "Shanghai pilot base"))
+        self.courses = (self.course,)
+        self.sign_in = HeaderSignIn(self.end)
         self.app = self._app()
+
+    def teach(self, change: dict[str, Any]) -> Course:
+        """One more course, or another version of one: ``COURSE`` with ``change``."""
+        added = Course.model_validate({**COURSE, **change})
+        self.courses = (*(course for course in self.courses if course.id != added.id), added)
+        self.app = self._app()
+        return added
+
+    def end(self, name: str) -> None:
+        """The end of whatever ``name`` runs, now."""
+        for lease in self.ledger.open_leases():
+            if lease.learner == name:
+                self.ledger.record_ended(lease.id, self.now_us, "shim", "stopped")
+
+    def release(self, lab: str, course: str = "micro-drama") -> None:
+        """Hand a lab out from now on."""
+        self.submissions.release(LabVersion(course, lab, "a" * 64, b"source", b"{}", {}, (), {}))
 
     def _app(self) -> Flask:
         services = PortalServices(self.people, self.ledger, self.submissions, self.certificates)
         return create_app(
             services,
-            session=HeaderSignIn(),
-            courses=(self.course,),
+            session=self.sign_in,
+            courses=self.courses,
             config=self.config,
             clock=lambda: self.now_us,
         )
@@ -204,12 +240,14 @@ class World:
         self.people.enrol(cohort.class_code, number, name)
         return name
 
-    def worked(self, name: str, lab: str, minutes: int, number: int = 1, *, ended: bool = True) -> None:
-        """A lab session from the ledger's own steps."""
-        self.ledger.grant(name, "micro-drama", 60_000_000, "enrolment", self.now_us)
+    def worked(
+        self, name: str, lab: str, minutes: int, number: int = 1, *, ended: bool = True, course: str = "micro-drama"
+    ) -> None:
+        """A lab session from the ledger's own steps; without an end it runs ten minutes longer."""
+        self.ledger.grant(name, course, 60_000_000, "enrolment", self.now_us)
         begun = self.now_us - (minutes + 10) * MINUTE_US
         request = LeaseRequest(
-            id=UUID(int=number), learner=name, course="micro-drama", lab=lab, cohort="", site="main",
+            id=UUID(int=number), learner=name, course=course, lab=lab, cohort="", site="main",
             profile="cpu", longest_us=4 * HOUR_US, requested_us=begun,
         )  # fmt: skip
         lease = self.ledger.open(request)
@@ -322,6 +360,7 @@ def busy(school: World) -> World:
     )
     school.submissions.release_feedback("micro-drama", "script-to-shots", "liming", released_by="wang")
     school.hand_in("liming", "first-take", b"liming first take")
+    school.worked("learner6", "script-to-shots", 5, number=50, ended=False)
     return school
 
 

@@ -26,6 +26,9 @@ PAGES = [
     ("liming", "/compute"),
     ("liming", LAB),
     ("liming", "/course/micro-drama/lab/first-take"),
+    ("learner6", "/"),
+    ("learner6", "/compute"),
+    ("learner6", "/course/micro-drama/lab/first-take"),
     ("wang", "/classes"),
     ("wang", "/classes/{cohort}"),
     ("fund", "/funding"),
@@ -87,6 +90,21 @@ def test_a_queued_lab_shows_its_score_without_a_reload(busy: Any, browser: Brows
     assert page.locator("#attempts-news").text_content() == "Graded"
     assert page.evaluate("window.same")
     assert page.locator("[data-refresh]").count() == 0
+
+
+def test_a_lab_is_stopped_with_one_press_and_its_charge_appears(busy: Any, browser: Browser, address: str) -> None:
+    busy.sign_in.on_stop = lambda _name: None  # the hub takes its time
+    page = _open(browser, address, "learner6")
+    page.goto(f"{address}/?lang=en")
+    page.get_by_role("region", name="The lab that runs now").get_by_role("button", name="Stop the lab").click()
+    page.get_by_text("The lab is being stopped.").wait_for()
+    assert _violations(page) == []
+    busy.end("learner6")
+    page.get_by_text("The lab has stopped.").wait_for(timeout=15_000)
+    assert page.get_by_text("ran for 15 min. Charged: ¥0.12").count() == 1
+    assert page.locator("[data-refresh]").count() == 0
+    page.get_by_role("link", name=re.compile("Continue the lab.*Script to shots")).first.wait_for()
+    assert _violations(page) == []
 
 
 def test_an_instructor_fills_a_class_by_keyboard_and_file(busy: Any, browser: Browser, address: str) -> None:

@@ -40,15 +40,6 @@ def test_one_click_starts_the_lab_and_goes_on_to_its_notebook(school: Any) -> No
     }
 
 
-def test_a_running_lab_opens_at_once_and_others_wait_for_it(school: Any) -> None:
-    school.worked("liming", "script-to-shots", 20, ended=False)
-    page = _home(school)
-    assert NOTEBOOK in page
-    assert "/hub/spawn/" not in page
-    assert "Stop the running lab first" in page
-    assert "is held for the lab that runs now" in page
-
-
 def test_the_page_goes_on_with_the_lab_that_was_worked_on_last(school: Any) -> None:
     school.worked("liming", "first-take", 20)
     page = _home(school)
