@@ -10,14 +10,17 @@ from hub.completion import evaluate
 from hub.portal.standing import standing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from grader.submission import LabResult
+    from grader.submission import Attempt, LabResult
     from hub.compute.lease import Account, Metered
     from hub.course import Course, Lab
     from hub.people.person import Cohort, Member
     from hub.portal.app import Portal
     from hub.portal.standing import Standing
+
+    Attempts = defaultdict[tuple[str, str], tuple[Attempt, ...]]
+    """By learner and lab."""
 
 
 @dataclass(frozen=True)
@@ -86,37 +89,36 @@ class ClassBook:
 
 def class_book(portal: Portal, cohort: Cohort, course: Course) -> ClassBook:
     """Everything an instructor sees of one cohort."""
-    by_learner: dict[str, dict[str, LabResult]] = defaultdict(dict)
+    graded: dict[str, dict[str, LabResult]] = defaultdict(dict)
     for result in portal.services.submissions.class_results(course.id):
-        by_learner[result.learner][result.lab] = result
+        graded[result.learner][result.lab] = result
+    attempts: Attempts = defaultdict(tuple)
+    for attempt in portal.services.submissions.class_attempts(course.id):
+        attempts[attempt.submission.learner, attempt.submission.lab] += (attempt,)
     members = portal.services.people.members(cohort.id)
-    return ClassBook(cohort, course, tuple(_row(portal, course, member, by_learner) for member in members))
+    return ClassBook(cohort, course, tuple(_row(portal, course, member, graded, attempts) for member in members))
 
 
-def learners(book: ClassBook) -> Iterable[str]:
-    """The user names of those who signed up."""
-    return (row.member.learner for row in book.rows if row.member.learner)
-
-
-def _row(portal: Portal, course: Course, member: Member, by_learner: Mapping[str, dict[str, LabResult]]) -> Row:
-    if member.learner is None:
+def _row(
+    portal: Portal, course: Course, member: Member, graded: Mapping[str, dict[str, LabResult]], attempts: Attempts
+) -> Row:
+    learner = member.learner
+    if learner is None:
         return Row(member)
-    results = by_learner.get(member.learner, {})
-    metered = portal.services.ledger.metered(member.learner, course.id)
+    results = graded.get(learner, {})
+    metered = portal.services.ledger.metered(learner, course.id)
     reached = evaluate(course, tuple(results.values()), metered)
     return Row(
         member=member,
-        cells=tuple(_cell(portal, course, lab, member.learner, results.get(lab.id)) for lab in course.labs),
+        cells=tuple(_cell(lab, results.get(lab.id), attempts[learner, lab.id]) for lab in course.labs),
         metered=metered,
-        account=portal.services.ledger.account(member.learner, course.id),
+        account=portal.services.ledger.account(learner, course.id),
         score_percent=reached.score_percent,
         completed=reached.completed,
     )
 
 
-def _cell(portal: Portal, course: Course, lab: Lab, learner: str, result: LabResult | None) -> Cell:
+def _cell(lab: Lab, result: LabResult | None, attempts: tuple[Attempt, ...]) -> Cell:
     if result is not None:
         return Cell(lab, "needs_review" if result.awaiting_hand else "graded", result)
-    # Only labs without a result are asked for one by one: a class that works has few of them.
-    attempts = portal.services.submissions.attempts(course.id, lab.id, learner)
     return Cell(lab, standing_of(attempts, None, begun=False), None)

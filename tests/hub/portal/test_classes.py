@@ -155,3 +155,16 @@ def test_an_instructor_without_a_course_is_told_whom_to_ask(school: Any) -> None
     school.people.put_person(Person("zhao", "赵老师", frozenset({"instructor"}), "main"))
     page = school.client("zhao").get(f"{PREFIX}/classes").text
     assert "Ask an administrator for an invitation" in page
+
+
+def test_a_lab_more_costs_the_class_page_no_query_more(busy: Any, count_queries: Any) -> None:
+    def asked() -> int:
+        client = busy.client("wang")
+        with count_queries() as statements:
+            assert client.get(PREFIX + _class(busy)).status_code == 200
+        return len(statements)
+
+    before = asked()
+    labs = busy.course.model_dump()["labs"]
+    busy.teach({"labs": [*labs, {**labs[1], "id": "second-take"}, {**labs[1], "id": "third-take"}]})
+    assert asked() == before
