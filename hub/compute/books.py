@@ -16,6 +16,7 @@ from uuid import UUID
 from hub.compute.chain import Entry, canonical
 from hub.compute.claim.freeze import read_claim
 from hub.compute.claim.value import Note
+from hub.compute.class_window import ClassWindow
 from hub.compute.lease import Grant, Lease, LeaseRequest, Session
 from hub.compute.policy import Policy
 from hub.compute.settle import ChargeLine, Run, Settlement, cap_uses, estimated, settle
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.compute.claim.value import Claim
+    from hub.compute.class_window import Spans
     from hub.compute.subsidy import CapKey
 
 POLICY_ADOPTED = "policy.adopted"
@@ -32,6 +34,8 @@ OPENED = "lease.opened"
 STARTED = "lease.started"
 ENDED = "lease.ended"
 VOIDED = "lease.voided"
+SCHEDULED = "class.scheduled"
+CANCELLED = "class.cancelled"
 CLAIM_FROZEN = "claim.frozen"
 CLAIM_NOTED = "claim.noted"
 
@@ -50,6 +54,8 @@ class BookedLease:
     subsidised_us: int = 0
     subsidised_gpu_us: int = 0
     flags: tuple[str, ...] = ()
+    spared: Spans = ()
+    spared_uy: int = 0
 
     def session(self) -> Session:
         """What the learner is told of it."""
@@ -58,7 +64,7 @@ class BookedLease:
             seconds=self.billed_us // 1_000_000,
             charge_uy=self.charge_uy,
             subsidised_uy=self.subsidised_uy,
-            allowance_uy=self.charge_uy,
+            allowance_uy=self.charge_uy - self.spared_uy,
             estimated=estimated(self.flags),
         )
 
@@ -68,7 +74,8 @@ def opened(body: Mapping[str, Any]) -> BookedLease:
     asked = {**body["request"], "id": UUID(body["request"]["id"])}
     held = int(body["held_uy"])
     lease = Lease(**asked, state="opened", started_us=None, ended_us=None, held_uy=held)
-    return BookedLease(lease=lease, policy=body["policy"])
+    spared = tuple((begin, end) for begin, end in body.get("spared", ()))
+    return BookedLease(lease=lease, policy=body["policy"], spared=spared)
 
 
 def started(booked: BookedLease, body: Mapping[str, Any]) -> BookedLease:
@@ -86,7 +93,9 @@ def ended(
         raise ValueError(f"lease {booked.lease.id} has ended without having started")
     uncertainty = booked.uncertainty_us + body["uncertainty_us"]
     run = Run(start, body["at_us"], uncertainty, body["measured_us"], recorded_us)
-    sums = settle(booked.lease, run, policy, used)
+    sums = settle(booked.lease, run, policy, used, booked.spared)
+    # A lab that started late may have run out of its class; what was not held is not taken from the allowance.
+    taken = min(sums.charge_uy - sums.in_class_uy, booked.lease.held_uy) if booked.spared else sums.charge_uy
     after = replace(
         booked,
         lease=replace(booked.lease, state="ended", ended_us=body["at_us"], held_uy=0),
@@ -98,6 +107,7 @@ def ended(
         subsidised_us=sums.subsidised_us,
         subsidised_gpu_us=sums.subsidised_gpu_us,
         flags=sums.flags,
+        spared_uy=sums.charge_uy - taken,
     )
     return after, sums
 
@@ -146,6 +156,7 @@ class Books:
     open: dict[str, Made] = field(default_factory=dict)
     finished: Finished = field(default_factory=Finished)
     used: Counter[CapKey] = field(default_factory=Counter)
+    classes: dict[str, ClassWindow] = field(default_factory=dict)
     grants: int = 0
     leases: int = 0
     lines: int = 0
@@ -181,7 +192,15 @@ class Books:
             self.open[entry.subject] = Made(entry.seq, started(self.open[entry.subject].booked, body), ())
         elif entry.kind in {ENDED, VOIDED}:
             self._finish(entry, body)
-        elif entry.kind == CLAIM_FROZEN:
+        elif entry.kind == SCHEDULED:
+            self.classes[entry.subject] = ClassWindow(**body)
+        elif entry.kind == CANCELLED:
+            del self.classes[entry.subject]
+        else:
+            self._add_claimed(entry, body)
+
+    def _add_claimed(self, entry: Entry, body: dict[str, Any]) -> None:
+        if entry.kind == CLAIM_FROZEN:
             frozen = read_claim(entry)
             self.finished.claims[frozen.request.id] = frozen
             self.claims += 1

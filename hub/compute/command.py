@@ -1,4 +1,4 @@
-"""What ``reelwright ledger`` does: verify, report, grant, checkpoint, claims. Each prints and gives back the exit status."""
+"""What ``reelwright ledger`` does: verify, report, grant, checkpoint, claim. Each prints and gives the exit status."""
 
 from __future__ import annotations
 

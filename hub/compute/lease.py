@@ -161,17 +161,26 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A learner's allowance in one course, at list price; ``subsidised_uy`` is what programmes paid of it."""
+    """A learner's allowance in one course, at list price; ``subsidised_uy`` is what programmes paid of what was spent.
+
+    ``spared_uy`` is the part of what was spent that fell into class windows: it does not use the allowance up.
+    """
 
     granted_uy: int
     held_uy: int
     spent_uy: int
     subsidised_uy: int
+    spared_uy: int = 0
+
+    @property
+    def used_uy(self) -> int:
+        """What ended sessions took of the allowance."""
+        return self.spent_uy - self.spared_uy
 
     @property
     def left_uy(self) -> int:
         """What may still be promised to a new session."""
-        return self.granted_uy - self.held_uy - self.spent_uy
+        return self.granted_uy - self.held_uy - self.used_uy
 
     @property
     def learner_uy(self) -> int:

@@ -12,6 +12,7 @@ Clocks may step and engines may lag, so the rules are:
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from uuid import UUID
 
-    from hub.compute.lease import LeaseRequest
+    from hub.compute.class_window import Spans
+    from hub.compute.lease import Lease, LeaseRequest
     from hub.compute.policy import Policy
 
 START_WITHIN_US = DAY_US
@@ -78,6 +80,7 @@ class Settlement:
     billed_us: int
     gpu_us: int
     charge_uy: int
+    in_class_uy: int
     subsidised_uy: int
     subsidised_us: int
     subsidised_gpu_us: int
@@ -107,13 +110,16 @@ def estimated(flags: tuple[str, ...]) -> bool:
     return any(flag != OVERRUN for flag in flags)
 
 
-def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, int]) -> Settlement:
-    """What ``lease`` comes to, given that it ran as ``run`` says and programmes have paid ``used`` so far."""
+def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, int], spared: Spans = ()) -> Settlement:
+    """What ``lease`` comes to, given that it ran as ``run`` says and programmes have paid ``used`` so far.
+
+    ``spared`` are the class windows it was opened under.
+    """
     length = run.ended_us - run.started_us if run.measured_us is None else run.measured_us
     billed = max(0, min(length, lease.longest_us))
     begin = min(max(run.started_us, lease.requested_us), lease.requested_us + START_WITHIN_US)
     who = Beneficiary(lease.learner, lease.course, lease.site, lease.profile, "")
-    shared = share(who, policy, begin, begin + billed, used)
+    shared = share(who, policy, begin, begin + billed, used, spared)
     flags = tuple(
         sorted({*_flags(lease, run, length), *("unpriced" for piece in shared if piece.stretch.price is None)})
     )
@@ -121,6 +127,7 @@ def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, 
         billed_us=billed,
         gpu_us=sum(piece.stretch.gpu_us for piece in shared),
         charge_uy=sum(piece.stretch.total_uy for piece in shared),
+        in_class_uy=sum(piece.stretch.total_uy for piece in shared if _in_class(piece.stretch, spared)),
         subsidised_uy=sum(piece.subsidised_uy for piece in shared),
         subsidised_us=sum(_subsidised_share(piece, piece.stretch.billed_us) for piece in shared),
         subsidised_gpu_us=sum(_subsidised_share(piece, piece.stretch.gpu_us) for piece in shared),
@@ -129,12 +136,21 @@ def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, 
     )
 
 
+def taken_so_far(lease: Lease, spared: Spans, policy: Policy, at_us: int) -> int:
+    """What a running lease has used of an allowance by now, at list price: less its class time, at most its hold."""
+    begin = lease.started_us if lease.started_us is not None else at_us
+    end = max(begin, min(at_us, begin + lease.longest_us))
+    stretches = charge(policy.prices, lease.profile, begin, end, itertools.chain.from_iterable(spared))
+    return min(lease.held_uy, sum(piece.total_uy for piece in stretches if not _in_class(piece, spared)))
+
+
 def share(
-    who: Beneficiary, policy: Policy, from_us: int, until_us: int, used: Mapping[CapKey, int]
+    who: Beneficiary, policy: Policy, from_us: int, until_us: int, used: Mapping[CapKey, int], cuts: Spans = ()
 ) -> tuple[Shared, ...]:
     """Price a span and share each stretch of it between payers, counting caps down from stretch to stretch."""
     counted, pieces = dict(used), list[Shared]()
-    for stretch in charge(policy.prices, who.profile, from_us, until_us, policy.subsidies.edges):
+    edges = (*policy.subsidies.edges, *itertools.chain.from_iterable(cuts))
+    for stretch in charge(policy.prices, who.profile, from_us, until_us, edges):
         there = who._replace(hardware_origin=stretch.hardware_origin)
         year = int(stretch.day[:4])
         parts = split(
@@ -176,6 +192,11 @@ def _flags(lease: LeaseRequest, run: Run, length: int) -> Iterator[str]:
         yield "uncertain"
     if length > lease.longest_us:
         yield OVERRUN
+
+
+def _in_class(stretch: Stretch, spared: Spans) -> bool:
+    # Stretches are cut at the windows' edges, so one that begins in a window lies in it.
+    return any(begin <= stretch.from_us < end for begin, end in spared)
 
 
 def _subsidised_share(piece: Shared, amount_us: int) -> int:

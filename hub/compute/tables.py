@@ -95,6 +95,8 @@ lease = Table(
     Column("subsidised_us", BigInteger, nullable=False),
     Column("subsidised_gpu_us", BigInteger, nullable=False),
     Column("flags", String(_NAME), nullable=False),
+    Column("spared", Text, nullable=False),
+    Column("spared_uy", BigInteger, nullable=False),
     Index("ix_hub_lease_account", "learner", "course", "requested_us"),
     Index("ix_hub_lease_state", "state"),
 )
@@ -146,6 +148,19 @@ subsidy_use = Table(
 )
 """What a programme has paid in a calendar year for a learner, a site, and in all: what its caps are held against."""
 
+class_window = Table(
+    "hub_class_window",
+    metadata,
+    Column("subject", String(_DIGEST), primary_key=True),
+    Column("course", String(_NAME), nullable=False),
+    Column("cohort", String(_NAME), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("by", String(_NAME), nullable=False),
+    Index("ix_hub_class_window_cohort", "course", "cohort", "from_us"),
+)
+"""Scheduled classes that were not cancelled."""
+
 claim = Table(
     "hub_claim",
     metadata,
@@ -194,4 +209,4 @@ claim_note = Table(
 )
 """Queries, answers and corrections after a claim was frozen; ``carried_by`` is the claim that took a correction in."""
 
-DERIVED = (grant, lease, charge_line, subsidy_use, claim, claim_line, claim_person, claim_note)
+DERIVED = (grant, lease, charge_line, subsidy_use, class_window, claim, claim_line, claim_person, claim_note)

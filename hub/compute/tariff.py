@@ -149,8 +149,12 @@ def charge(
     return tuple(stretches)
 
 
-def hold(prices: PriceList, profile: str, requested_us: int, longest_us: int, latest_start_us: int) -> int:
+def hold(
+    prices: PriceList, profile: str, requested_us: int, longest_us: int, latest_start_us: int, spared_us: int = 0
+) -> int:
     """The most a session of ``longest_us`` can cost if it starts by ``latest_start_us``, rounded up.
+
+    ``spared_us`` of it are not taken from the allowance, and not held.
 
     Raises:
         NoPriceError: the session could run on while nothing prices it.
@@ -166,7 +170,7 @@ def hold(prices: PriceList, profile: str, requested_us: int, longest_us: int, la
                 f"the longest session could end"
             )
         dearest = max(dearest, found[1].uy_per_hour if found else 0)
-    return -(-dearest * longest_us // HOUR_US)
+    return -(-dearest * (longest_us - spared_us) // HOUR_US)
 
 
 def read_tariffs(file: Path) -> PriceList:

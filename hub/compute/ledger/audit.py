@@ -89,6 +89,8 @@ def _write_books(connection: Connection) -> None:
         _write(connection, books.take())
     shelf.keep_finished(connection, books.unfinished())
     shelf.keep_used(connection, books.used)
+    for window in books.classes.values():
+        shelf.keep_class(connection, window)
 
 
 def _write(connection: Connection, finished: Finished) -> None:

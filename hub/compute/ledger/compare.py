@@ -14,7 +14,7 @@ from hub.compute.chain import BadEntry
 from hub.compute.claim.files import usage_csv
 from hub.compute.claim.freeze import USAGE, sha256
 from hub.compute.ledger import claimed
-from hub.compute.ledger.shelves import lease_values
+from hub.compute.ledger.shelves import all_classes, lease_values
 from hub.compute.tables import charge_line, claim, claim_line, claim_note, event, grant, lease, subsidy_use
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ class BooksCheck:
         used = {tuple(row[:4]): row.used_uy for row in self._connection.execute(select(subsidy_use))}
         if used != dict(books.used):
             self._found(0, "what programmes have paid is not what the sessions sum to")
+        if all_classes(self._connection) != books.classes:
+            self._found(0, "scheduled classes are not those that entries make")
         for table, made, kind in (
             (grant, books.grants, book.GRANT_GIVEN),
             (lease, books.leases, book.OPENED),

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hub.compute import books as book
+from hub.compute.class_window import inside_us, merged
 from hub.compute.lease import (
     MAX_TIME_US,
     MINUTE_US,
@@ -35,10 +36,11 @@ from hub.compute.ledger import audit
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.claims import Claims
+from hub.compute.ledger.classes import Classes
 from hub.compute.ledger.pen import Pen
 from hub.compute.policy import Policy
 from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
-from hub.compute.settle import START_WITHIN_US, share
+from hub.compute.settle import START_WITHIN_US, share, taken_so_far
 from hub.compute.subsidy import Beneficiary
 from hub.compute.tariff import hold
 from hub.db import reading
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from hub.compute.books import BookedLease
     from hub.compute.chain import LedgerVerification
     from hub.compute.checkpoint import Checkpoint
+    from hub.compute.class_window import Spans
     from hub.compute.settle import ChargeLine
 
 
@@ -108,13 +111,16 @@ class Ledger:
                 if standing.lease.request() != request.request():
                     raise LeaseStateError(f"lease {request.id}: got a different request, expected a new id for it")
                 return standing.lease
-            latest = request.requested_us + START_WITHIN_US
-            held = hold(self._policy.prices, request.profile, request.requested_us, request.longest_us, latest)
+            latest, longest = request.requested_us + START_WITHIN_US, request.longest_us
+            spared = _class_time(connection, request, latest + longest)
+            free_us = inside_us(spared, request.requested_us, request.requested_us + longest)
+            held = hold(self._policy.prices, request.profile, request.requested_us, longest, latest, free_us)
             left = shelf.account(connection, request.learner, request.course).left_uy
             if held > left:
                 raise AllowanceExhausted(left, held)
             self._pen.adopt(connection, self._policy)
             body = {"request": book.request_body(request), "held_uy": held, "policy": self._policy.digest}
+            body |= {"spared": spared} if spared else {}
             self._pen.append(connection, book.OPENED, str(request.id), body)
             booked = book.opened(body)
             shelf.keep_new_lease(connection, booked)
@@ -276,6 +282,20 @@ class Ledger:
         with reading(self._engine) as connection:
             return shelf.lines_where(connection, where, from_day, until_day)
 
+    def accrued(self, learner: str, course: str, at_us: int) -> int:
+        """What running sessions would take of a learner's allowance if they ended now, at list price."""
+        with reading(self._engine) as connection:
+            running = [
+                (booked, self._policy_of(connection, booked.policy))
+                for booked in shelf.running(connection, learner, course)
+            ]
+        return sum(taken_so_far(booked.lease, booked.spared, policy, at_us) for booked, policy in running)
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Scheduled hours in which labs spare personal allowances."""
+        return Classes(self._pen)
+
     @cached_property
     def claims(self) -> Claims:
         """What is asked of payers: preview, freeze, evidence pack, notes."""
@@ -315,6 +335,13 @@ class Ledger:
                 raise LedgerError(f"got a lease under policy {digest}, expected that policy in the chain; run verify")
             self._policies[digest] = Policy.model_validate_json(adopted.body)
         return self._policies[digest]
+
+
+def _class_time(connection: Connection, request: LeaseRequest, until_us: int) -> Spans:
+    """The class time of the request's cohort that the session may meet."""
+    windows = shelf.classes(connection, request.course, request.cohort)
+    meeting = (each for each in windows if each.from_us < until_us and request.requested_us < each.until_us)
+    return merged((each.from_us, each.until_us) for each in meeting)
 
 
 def _lease(connection: Connection, lease_id: UUID) -> BookedLease:

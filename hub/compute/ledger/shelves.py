@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, select, update
 
 from hub.compute.books import BookedLease, Finished, grant_subject
+from hub.compute.class_window import ClassWindow
 from hub.compute.lease import SECOND_US, Account, Grant, Lease, Metered
 from hub.compute.report import USAGE_MEASURES, Usage
 from hub.compute.settle import ChargeLine, cap_uses
 from hub.compute.subsidy import CapKey
-from hub.compute.tables import DERIVED, charge_line, grant, lease, subsidy_use
+from hub.compute.tables import DERIVED, charge_line, class_window, grant, lease, subsidy_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,6 +81,7 @@ def account(connection: Connection, learner: str, course: str) -> Account:
         _total(lease.c.held_uy).label("held_uy"),
         _total(lease.c.charge_uy).label("spent_uy"),
         _total(lease.c.subsidised_uy).label("subsidised_uy"),
+        _total(lease.c.spared_uy).label("spared_uy"),
     ).where(lease.c.learner == learner, lease.c.course == course)
     # One statement, so that both sums are of the same moment on PostgreSQL too.
     row = connection.execute(sums.add_columns(given.scalar_subquery().label("granted_uy"))).one()
@@ -87,7 +90,43 @@ def account(connection: Connection, learner: str, course: str) -> Account:
         held_uy=int(row.held_uy),
         spent_uy=int(row.spent_uy),
         subsidised_uy=int(row.subsidised_uy),
+        spared_uy=int(row.spared_uy),
     )
+
+
+def running(connection: Connection, learner: str, course: str) -> tuple[BookedLease, ...]:
+    """A learner's leases in a course whose lab is running."""
+    mine = (lease.c.learner == learner, lease.c.course == course, lease.c.state == "running")
+    return tuple(_booked(row) for row in connection.execute(select(lease).where(*mine)))
+
+
+def keep_class(connection: Connection, window: ClassWindow) -> None:
+    """Store a scheduled class."""
+    connection.execute(insert(class_window).values(subject=window.subject, **window.as_body()))
+
+
+def drop_class(connection: Connection, subject: str) -> None:
+    """Take a cancelled class out."""
+    connection.execute(delete(class_window).where(class_window.c.subject == subject))
+
+
+def classes(connection: Connection, course: str, cohort: str | None = None) -> tuple[ClassWindow, ...]:
+    """A course's scheduled classes, those of one cohort if it is named, in the order of their start."""
+    asked = select(class_window).where(class_window.c.course == course).order_by("from_us", "cohort")
+    if cohort is not None:
+        asked = asked.where(class_window.c.cohort == cohort)
+    return tuple(_window(row) for row in connection.execute(asked))
+
+
+def all_classes(connection: Connection) -> dict[str, ClassWindow]:
+    """Every class as it is stored, by what it is stored under."""
+    return {row.subject: _window(row) for row in connection.execute(select(class_window))}
+
+
+def _window(row: Row[Any]) -> ClassWindow:
+    values = row._asdict()
+    del values["subject"]
+    return ClassWindow(**values)
 
 
 def metered(connection: Connection, learner: str, course: str) -> Metered:
@@ -193,6 +232,8 @@ def lease_values(booked: BookedLease) -> tuple[Any, ...]:
         booked.subsidised_us,
         booked.subsidised_gpu_us,
         " ".join(booked.flags),
+        json.dumps(booked.spared) if booked.spared else "",
+        booked.spared_uy,
     )
 
 
@@ -211,4 +252,5 @@ def _lease_row(booked: BookedLease) -> dict[str, Any]:
 def _booked(row: Row[Any]) -> BookedLease:
     values = row._asdict()
     of_lease = Lease(**{field.name: values.pop(field.name) for field in fields(Lease)})
-    return BookedLease(lease=of_lease, **{**values, "flags": tuple(values["flags"].split())})
+    spared = tuple((begin, end) for begin, end in json.loads(values.pop("spared") or "[]"))
+    return BookedLease(lease=of_lease, **{**values, "flags": tuple(values["flags"].split()), "spared": spared})
