@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hub.award import holder_ref
 from hub.completion import evaluate
 from hub.portal.standing import standing_of
 
@@ -42,6 +43,8 @@ class Row:
     account: Account | None = None
     score_percent: float = 0.0
     completed: bool = False
+    refused_reason: str = ""
+    """Why the issuer refused the certificate, in its own (English) words; empty when it did not."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class ClassBook:
     def completed(self) -> int:
         """How many have completed the course."""
         return sum(row.completed for row in self.rows)
+
+    @property
+    def refused(self) -> int:
+        """How many completed the course and had their certificate refused."""
+        return sum(bool(row.refused_reason) for row in self.rows)
 
     @property
     def waiting(self) -> dict[str, int]:
@@ -115,7 +123,15 @@ def _row(
         account=portal.services.ledger.account(learner, course.id),
         score_percent=reached.score_percent,
         completed=reached.completed,
+        refused_reason=_refusal(portal, course, learner) if reached.completed else "",
     )
+
+
+def _refusal(portal: Portal, course: Course, learner: str) -> str:
+    """Why the newest certificate of somebody who completed the course was refused."""
+    asked_for = portal.services.certificates.for_holder(holder_ref(learner, course.id))
+    newest = max(asked_for, key=lambda certificate: certificate.requested_us, default=None)
+    return (newest.refused_reason if newest else None) or ""
 
 
 def _cell(lab: Lab, result: LabResult | None, attempts: tuple[Attempt, ...]) -> Cell:

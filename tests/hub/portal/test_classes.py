@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.award import claim
 from hub.people.person import Person
 
 PREFIX = "/services/portal"
@@ -94,6 +95,23 @@ def test_a_learner_who_met_the_rule_is_shown_as_completed(school: Any, cells: An
     page = school.client("wang").get(PREFIX + _class(school)).text
     assert '<span class="chip done">Completed</span>' in page
     assert "100%" in page
+
+
+def test_a_refused_certificate_tells_the_instructor_why(school: Any, cells: Any) -> None:
+    school.worked("liming", "script-to-shots", 40)
+    for lab, cell in (("script-to-shots", cells.auto(4)), ("first-take", cells.auto(4))):
+        school.hand_in("liming", lab, lab.encode())
+        school.grade(cell)
+    page = school.client("wang").get(PREFIX + _class(school)).text
+    assert "Certificate refused" not in page
+    results = school.submissions.results("micro-drama", "liming")
+    metered = school.ledger.metered("liming", "micro-drama")
+    asked = claim(school.course, school.people.person("liming"), results, metered, 100.0, None)
+    school.certificates.record_refused(school.certificates.request(asked), "holder_name: got <b>x</b>, expected a name")
+    page = school.client("wang").get(PREFIX + _class(school)).text
+    assert "Certificate refused" in page
+    assert "holder_name: got &lt;b&gt;x&lt;/b&gt;, expected a name" in page
+    assert "holder_name" not in school.client("liming").get(f"{PREFIX}/").text
 
 
 def test_an_extension_moves_the_trainees_deadline(school: Any, post: Any) -> None:
