@@ -73,7 +73,7 @@ def _menu(visitor: Visitor) -> tuple[MenuItem, ...]:
         (visitor.holds("funder", "admin"), "funding.report", _("Funding")),
         (visitor.holds("admin"), "admin.overview", _("Administration")),
     )
-    here = (request.blueprint or "").replace("labs", "home")
+    here = (request.blueprint or "").replace("labs", "home").replace("join", "home")
     return tuple(
         MenuItem(url_for(endpoint), label, current=endpoint.split(".")[0] == here)
         for shown, endpoint, label in offered

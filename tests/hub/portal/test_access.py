@@ -14,6 +14,7 @@ PAGES = {
     "/compute": {"liming", "wang", "fund", "root"},
     "/course/micro-drama/lab/script-to-shots": {"liming"},
     "/course/micro-drama/lab/script-to-shots/attempts": {"liming"},
+    "/join": {"liming", "wang", "fund", "root"},
     "/classes": {"wang", "root"},
     "/funding": {"fund", "root"},
     "/funding.csv": {"fund", "root"},
@@ -56,7 +57,7 @@ def test_an_instructor_of_another_course_cannot_open_the_class(school: Any) -> N
 
 def test_a_form_without_this_browsers_token_changes_nothing(school: Any) -> None:
     client, here = school.client("root"), f"/classes/{school.the_class.id}"
-    for path in ("/classes", f"{here}/roster", f"{here}/grant", "/admin/invite", "/funding"):
+    for path in ("/classes", "/join", f"{here}/roster", f"{here}/grant", "/admin/invite", "/funding"):
         answer = client.post(PREFIX + path, data={"form_token": "x"})
         assert answer.status_code == 400, path
         assert "came from another page" in answer.text

@@ -29,6 +29,7 @@ PAGES = [
     ("learner6", "/"),
     ("learner6", "/compute"),
     ("learner6", "/course/micro-drama/lab/first-take"),
+    ("liming", "/join"),
     ("wang", "/classes"),
     ("wang", "/classes/{cohort}"),
     ("fund", "/funding"),
