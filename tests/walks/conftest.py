@@ -133,7 +133,10 @@ def people(browser: Browser, instance: Instance) -> Iterator[dict[str, Person]]:
     for name in ("administrator", "instructor", "trainee", "employer", "funder"):
         context = browser.new_context(locale="en-GB", base_url=instance.url, viewport={"width": 1280, "height": 900})
         context.set_default_timeout(60_000)
-        everyone[name] = Person(context, context.new_page())
+        page = context.new_page()
+        # JupyterLab asks before a reload; Playwright's own answer to that question would be no.
+        page.on("dialog", lambda dialog: dialog.accept())
+        everyone[name] = Person(context, page)
     yield everyone
     for person in everyone.values():
         person.context.close()

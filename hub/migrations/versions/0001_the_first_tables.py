@@ -201,6 +201,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("programme", "number", name="uq_hub_claim_person_number"),
     )
     op.create_table(
+        "hub_class_window",
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("cohort", sa.String(length=255), nullable=False),
+        sa.Column("from_us", sa.BigInteger(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("subject"),
+    )
+    with op.batch_alter_table("hub_class_window", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_class_window_cohort", ["course", "cohort", "from_us"], unique=False)
+
+    op.create_table(
         "hub_event",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
@@ -249,6 +262,8 @@ def upgrade() -> None:
         sa.Column("subsidised_us", sa.BigInteger(), nullable=False),
         sa.Column("subsidised_gpu_us", sa.BigInteger(), nullable=False),
         sa.Column("flags", sa.String(length=255), nullable=False),
+        sa.Column("spared", sa.Text(), nullable=False),
+        sa.Column("spared_uy", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("hub_lease", schema=None) as batch_op:
@@ -350,6 +365,7 @@ def upgrade() -> None:
         sa.Column("late_percent", sa.Float(), nullable=False),
         sa.Column("counts", sa.String(length=8), nullable=False),
         sa.Column("lab_version", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=128), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("verdict_id", sa.Integer(), nullable=True),
         sa.Column("posted_verdict_id", sa.Integer(), nullable=True),
@@ -431,7 +447,7 @@ def upgrade() -> None:
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.Column("bad_from_us", sa.BigInteger(), nullable=False),
         sa.Column("signed_us", sa.BigInteger(), nullable=False),
-        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("signed_with", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("multibase", name=op.f("pk_certs_issue_log")),
     )
     op.create_table(
@@ -526,6 +542,10 @@ def downgrade() -> None:
 
     op.drop_table("hub_grant")
     op.drop_table("hub_event")
+    with op.batch_alter_table("hub_class_window", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_class_window_cohort")
+
+    op.drop_table("hub_class_window")
     op.drop_table("hub_claim_person")
     with op.batch_alter_table("hub_claim_note", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_claim_note_claim")
