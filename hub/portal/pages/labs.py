@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, render_template, request
 from flask_babel import gettext as _
 
 from grader.feedback import render_feedback
-from grader.submission import learner_items
+from grader.submission import learner_items, receipt_of
 from hub.portal.access import own_course, visitor
 from hub.portal.learning import LabCard, lab_card
 from hub.portal.rubric import Rubric, load_rubric
@@ -50,6 +52,18 @@ def pages(portal: Portal) -> Blueprint:
         items = learner_items(attempt.result, hand_released=attempt.hand_released)
         page = render_feedback(attempt.submission, attempt.result, items, verdict)
         return Response(page, headers={"Content-Security-Policy": NOTEBOOK_POLICY})
+
+    @blueprint.get("/course/<course_id>/lab/<lab_id>/receipt/<submission_id>.json")
+    def receipt(course_id: str, lab_id: str, submission_id: str) -> Response:
+        sent = _attempt(_card(portal, course_id, lab_id), submission_id).submission
+        if not sent.signature:
+            abort(404, _("This attempt has no signed receipt."))
+        # The same two members as in the file that the lab wrote into the learner's home.
+        kept = json.dumps({"receipt": asdict(receipt_of(sent)), "signature": sent.signature}, indent=2)
+        answer = Response(kept + "\n", mimetype="application/json")
+        name = f"{sent.course}--{sent.lab}--attempt-{sent.attempt}.json"
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
 
     return blueprint
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import redirect
 from sqlalchemy import create_engine, event
 
@@ -20,6 +21,7 @@ import grader.tables
 import hub.compute.tables
 import hub.people.tables
 from certs.store import Store as CertificateStore
+from grader.receipt import sign
 from grader.store import Store as SubmissionStore
 from grader.submission import HandMark, LabRules, Window
 from grader.verdict import CellScore, LabVersion, Limits, Verdict
@@ -156,6 +158,7 @@ class World:
         self.now_us = NOON_US
         shutil.copy(empty_database, folder / "test.db")
         self.engine = engine = open_engine(f"sqlite:///{folder / 'test.db'}")
+        self.receipt_key = Ed25519PrivateKey.generate()
         self.people = PeopleStore(engine, lambda: self.now_us)
         self.config = Config.model_validate(
             {
@@ -258,7 +261,10 @@ class World:
     def hand_in(self, name: str, lab: str, content: bytes = b"notebook", late_us: int = 0) -> Any:
         due_us = self.now_us + DAY_US - (DAY_US + late_us if late_us else 0)
         window = Window(self.now_us - 9 * DAY_US, due_us, self.now_us + 9 * DAY_US)
-        return self.submissions.add("micro-drama", lab, name, content, window=window, rules=RULES, version="v1" * 16)
+        return self.submissions.add(
+            "micro-drama", lab, name, content, window=window, rules=RULES, version="v1" * 16,
+            sign=lambda receipt: sign(receipt, self.receipt_key),
+        )  # fmt: skip
 
     def grade(self, *cells: CellScore) -> Any:
         """Grade the submission that waits longest, as a worker does."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from grader.receipt import is_ours
+from grader.submission import Receipt
 
 PREFIX = "/services/portal"
 LAB = f"{PREFIX}/course/micro-drama/lab/script-to-shots"
@@ -141,6 +145,20 @@ def test_feedback_is_the_learners_own_and_runs_nothing(school: Any, cells: Any) 
     assert answer.status_code == 200
     assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert school.client("zhanghua").get(f"{LAB}/feedback/{sent.id}").status_code == 404
+
+
+def test_the_signed_receipt_is_a_file_that_its_key_confirms(school: Any) -> None:
+    school.trainee(school.the_class, "A02", "zhanghua")
+    sent = school.hand_in("liming", "script-to-shots")
+    address = f"{LAB}/receipt/{sent.id}.json"
+    assert f'href="{address}"' in school.client("liming").get(LAB).text
+    answer = school.client("liming").get(address)
+    assert answer.headers["Content-Disposition"].endswith('filename="micro-drama--script-to-shots--attempt-1.json"')
+    receipt, key = Receipt(**answer.json["receipt"]), school.receipt_key.public_key()
+    assert receipt.sha256 == sent.sha256
+    assert is_ours(receipt, answer.json["signature"], key)
+    assert not is_ours(replace(receipt, late_us=1), answer.json["signature"], key)
+    assert school.client("zhanghua").get(address).status_code == 404
 
 
 def test_a_trainee_sees_no_attempt_of_another(school: Any, cells: Any) -> None:
