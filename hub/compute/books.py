@@ -18,6 +18,7 @@ from hub.compute.claim.freeze import read_claim
 from hub.compute.claim.value import Note
 from hub.compute.class_window import ClassWindow
 from hub.compute.lease import Grant, Lease, LeaseRequest, Session
+from hub.compute.observation import Observation
 from hub.compute.policy import Policy
 from hub.compute.settle import ChargeLine, Run, Settlement, cap_uses, estimated, settle
 
@@ -36,6 +37,7 @@ ENDED = "lease.ended"
 VOIDED = "lease.voided"
 SCHEDULED = "class.scheduled"
 CANCELLED = "class.cancelled"
+OBSERVED = "lease.observed"
 CLAIM_FROZEN = "claim.frozen"
 CLAIM_NOTED = "claim.noted"
 
@@ -141,6 +143,7 @@ class Finished:
 
     grants: dict[str, tuple[int, Grant]] = field(default_factory=dict)
     leases: dict[UUID, Made] = field(default_factory=dict)
+    observations: dict[str, tuple[int, Observation]] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)
     notes: dict[UUID, tuple[int, Note]] = field(default_factory=dict)
 
@@ -160,6 +163,7 @@ class Books:
     grants: int = 0
     leases: int = 0
     lines: int = 0
+    observations: int = 0
     claims: int = 0
     claimed_lines: int = 0
     notes: int = 0
@@ -196,6 +200,9 @@ class Books:
             self.classes[entry.subject] = ClassWindow(**body)
         elif entry.kind == CANCELLED:
             del self.classes[entry.subject]
+        elif entry.kind == OBSERVED:
+            self.finished.observations[entry.subject] = (entry.seq, Observation.from_body(body))
+            self.observations += 1
         else:
             self._add_claimed(entry, body)
 

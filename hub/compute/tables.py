@@ -56,6 +56,15 @@ checkpoint = Table(
 )
 """``day`` is a calendar day, or ``claim-`` and the id of the claim that was frozen with it."""
 
+heartbeat = Table(
+    "hub_heartbeat",
+    metadata,
+    Column("lease", Uuid, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("source", String(_NAME), nullable=False),
+)
+"""The last sign of life of a running lab. Not in the chain: it only bounds the error when everything else died."""
+
 # ---- derived -------------------------------------------------------------------------------------------------------
 
 grant = Table(
@@ -161,6 +170,18 @@ class_window = Table(
 )
 """Scheduled classes that were not cancelled."""
 
+observation = Table(
+    "hub_observation",
+    metadata,
+    Column("subject", String(_DIGEST), primary_key=True),
+    Column("lease", Uuid, nullable=False),
+    Column("source", String(_NAME), nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Index("ix_hub_observation_lease", "lease"),
+)
+"""What second witnesses saw; its lease may be one that was never opened."""
+
 claim = Table(
     "hub_claim",
     metadata,
@@ -209,4 +230,15 @@ claim_note = Table(
 )
 """Queries, answers and corrections after a claim was frozen; ``carried_by`` is the claim that took a correction in."""
 
-DERIVED = (grant, lease, charge_line, subsidy_use, class_window, claim, claim_line, claim_person, claim_note)
+DERIVED = (
+    grant,
+    lease,
+    charge_line,
+    subsidy_use,
+    class_window,
+    observation,
+    claim,
+    claim_line,
+    claim_person,
+    claim_note,
+)

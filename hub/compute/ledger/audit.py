@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hub.compute.books import Books, Finished
 from hub.compute.chain import BadEntry, LedgerVerification
 from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
-from hub.compute.ledger import claimed
+from hub.compute.ledger import claimed, watch
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.compare import BooksCheck
@@ -95,6 +95,8 @@ def _write_books(connection: Connection) -> None:
 
 def _write(connection: Connection, finished: Finished) -> None:
     shelf.keep_finished(connection, finished)
+    for _, seen in finished.observations.values():
+        watch.keep_observation(connection, seen)
     for seq, note in finished.notes.values():
         claimed.keep_note(connection, seq, note)
     for frozen in finished.claims.values():

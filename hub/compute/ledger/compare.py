@@ -15,7 +15,8 @@ from hub.compute.claim.files import usage_csv
 from hub.compute.claim.freeze import USAGE, sha256
 from hub.compute.ledger import claimed
 from hub.compute.ledger.shelves import all_classes, lease_values
-from hub.compute.tables import charge_line, claim, claim_line, claim_note, event, grant, lease, subsidy_use
+from hub.compute.ledger.watch import observation_row
+from hub.compute.tables import charge_line, claim, claim_line, claim_note, event, grant, lease, observation, subsidy_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +58,11 @@ class BooksCheck:
         grants = {(subject,): (subject, *_grant_values(given)) for subject, (_, given) in finished.grants.items()}
         self._rows("grant", grant, {subject: seq for subject, (seq, _) in finished.grants.items()}, grants)
         self._leases(finished.leases)
+        seen = {(key,): tuple(observation_row(one).values()) for key, (_, one) in finished.observations.items()}
+        self._rows("observation", observation, {key: seq for key, (seq, _) in finished.observations.items()}, seen)
+        self._claims(finished)
+
+    def _claims(self, finished: Finished) -> None:
         notes = {(note_id,): tuple(claimed.note_row(*note).values()) for note_id, note in finished.notes.items()}
         self._rows("note", claim_note, {note_id: seq for note_id, (seq, _) in finished.notes.items()}, notes)
         claims = {(claim_id,): tuple(claimed.claim_row(made).values()) for claim_id, made in finished.claims.items()}
@@ -102,6 +108,7 @@ class BooksCheck:
             (grant, books.grants, book.GRANT_GIVEN),
             (lease, books.leases, book.OPENED),
             (charge_line, books.lines, book.ENDED),
+            (observation, books.observations, book.OBSERVED),
             (claim, books.claims, book.CLAIM_FROZEN),
             (claim_note, books.notes, book.CLAIM_NOTED),
             (claim_line, books.claimed_lines, book.ENDED),

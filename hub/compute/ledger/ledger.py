@@ -32,12 +32,13 @@ from hub.compute.lease import (
     refuse_bad_int,
     refuse_bad_name,
 )
-from hub.compute.ledger import audit
+from hub.compute.ledger import audit, watch
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.claims import Claims
 from hub.compute.ledger.classes import Classes
 from hub.compute.ledger.pen import Pen
+from hub.compute.observation import Observation, difference
 from hub.compute.policy import Policy
 from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
 from hub.compute.settle import START_WITHIN_US, share, taken_so_far
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from hub.compute.chain import LedgerVerification
     from hub.compute.checkpoint import Checkpoint
     from hub.compute.class_window import Spans
+    from hub.compute.observation import Difference
     from hub.compute.settle import ChargeLine
 
 
@@ -184,6 +186,48 @@ class Ledger:
             shelf.keep_lease(connection, after)
             shelf.keep_lines(connection, sums.lines)
         return after.lease
+
+    def record_lost(self, lease_id: UUID, source: str, reason: str, beat_every_us: int) -> Lease:
+        """End a lease whose end nobody saw at its last heartbeat; the stated uncertainty is one heartbeat.
+
+        Raises:
+            UnknownLeaseError, LeaseStateError: see :meth:`record_ended`.
+        """
+        with reading(self._engine) as connection:
+            beaten = watch.last_beat(connection, lease_id)
+            started = _lease(connection, lease_id).lease.started_us
+        return self.record_ended(lease_id, max(started or 0, beaten or 0), source, reason, beat_every_us)
+
+    def heartbeat(self, lease_id: UUID, at_us: int, source: str) -> None:
+        """Keep a running lab's sign of life; it only bounds the error should nobody see the end.
+
+        Raises:
+            UnknownLeaseError: it was never opened.
+        """
+        _witnessed(at_us, source, 0)
+        with self._pen.writing() as connection:
+            _lease(connection, lease_id)
+            watch.beat(connection, lease_id, at_us, source)
+
+    def observe(self, lease_id: UUID, source: str, started_us: int, ended_us: int) -> Difference | None:
+        """Keep what a second witness saw of a session, known or not; the difference from the ledger, if over a second.
+
+        The first observation of each source counts. It changes no charge.
+        """
+        seen = Observation(lease=lease_id, source=source, started_us=started_us, ended_us=ended_us)
+        with self._pen.writing() as connection:
+            if standing := chain.find(connection, book.OBSERVED, seen.subject):
+                seen = Observation.from_body(chain.body_of(standing))
+            else:
+                self._pen.append(connection, book.OBSERVED, seen.subject, seen.as_body())
+                watch.keep_observation(connection, seen)
+            booked = shelf.find_lease(connection, lease_id)
+        return difference(seen, booked.lease if booked else None)
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Every session that a second witness saw otherwise than the ledger, or that the ledger does not know."""
+        with reading(self._engine) as connection:
+            return watch.differences(connection)
 
     def void(self, lease_id: UUID, why: str) -> Lease:
         """Release the hold of a lease whose lab never started; again is the same.
