@@ -1,0 +1,140 @@
+"""How fast submissions are graded: in number beside stock ``nbgrader autograde``, in seconds beside the cells alone.
+
+``REELWRIGHT_BENCH_SUBMISSIONS`` says how many submissions we grade (30), ``REELWRIGHT_BENCH_PEER`` how many of the same
+stock nbgrader grades (8; its rate is per submission), ``REELWRIGHT_BENCH_SUBMITTERS`` how many hand in at once (10).
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.sandbox.box import SandboxUnavailable, open_sandbox
+from tests.bench import CannotRunError
+from tests.bench._instance import Instance, cores, percentile, submit_and_wait
+from tests.bench._lab import COURSE, FRAMES, SECONDS, WORK, code_cells, frames_lab, handed_in, seconds_lab
+from tests.bench._stock import autograde
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.bench import Row
+
+COMMAND = "make bench ONLY=grading"
+WANTED_SECONDS = 5.0
+TRIAL_ROUNDS = 2000
+WARM_UP = 1000
+
+
+def run() -> Iterator[Row]:
+    """Measure both, one after the other."""
+    try:
+        open_sandbox()
+    except SandboxUnavailable as error:
+        raise CannotRunError(str(error)) from error
+    with tempfile.TemporaryDirectory(prefix="reelwright-bench-") as there:
+        yield throughput(Path(there))
+    with tempfile.TemporaryDirectory(prefix="reelwright-bench-") as there:
+        yield from latency(Path(there))
+
+
+def throughput(folder: Path) -> Row:
+    """Submissions a minute, from the queue to the gradebook, with a worker for each core."""
+    ours, peers = _asked("SUBMISSIONS", 30), _asked("PEER", 8)
+    instance = Instance(folder, {FRAMES: frames_lab()})
+    version = instance.version(FRAMES)
+    notebooks = {f"learner{n:02d}": handed_in(version.source, version.release, n) for n in range(ours)}
+    # Before ours, which writes to the same course folder.
+    some = dict(list(notebooks.items())[:peers])
+    their_seconds, their_points = autograde(instance.platform.gradebooks / COURSE, folder / "stock", FRAMES, some)
+    with instance.workers(cores()):
+        instance.queue(FRAMES, {f"warm{n}": handed_in(version.source, version.release, WARM_UP + n) for n in range(4)})
+        instance.until_posted()
+        begun = time.monotonic()
+        instance.queue(FRAMES, notebooks)
+        instance.until_posted()
+        seconds = time.monotonic() - begun
+    scores = instance.scores(FRAMES)
+    if any(scores[learner] != points for learner, points in their_points.items()):
+        raise RuntimeError(f"expected the peer's points {their_points}, got {scores}")
+    rate, peer = 60 * ours / seconds, 60 * len(some) / their_seconds
+    return {
+        "name": f"submissions graded ({ours} of a lab of 10 cells, numpy and torch, {cores()} workers)",
+        "ours": round(rate, 2),
+        "peer": round(peer, 2),
+        "ratio": round(rate / peer, 3),
+        "unit": "submissions/min",
+        "peer_name": "stock nbgrader autograde, one process, its start not counted",
+        "command": f"{COMMAND} (peer on {len(some)} of the same submissions, scaled)",
+    }
+
+
+def latency(folder: Path) -> Iterator[Row]:
+    """Seconds from handing in over HTTP to the score, with all submitters at the same moment."""
+    learners = [f"learner{n:02d}" for n in range(_asked("SUBMITTERS", 10))]
+    instance = Instance(folder, {SECONDS: seconds_lab(rounds_for(WANTED_SECONDS))})
+    version = instance.version(SECONDS)
+    notebooks = [handed_in(version.source, version.release, n) for n in range(WARM_UP, WARM_UP + len(learners) + 2)]
+    with instance.workers(cores()), instance.intake() as address:
+        submit_and_wait(address, SECONDS, "warm", notebooks[-1])
+        # In turn, so that whatever else the machine does falls on both.
+        pairs = [
+            (run_alone(notebooks[0]), submit_and_wait(address, SECONDS, f"idle{n}", notebooks[-2])) for n in range(3)
+        ]
+        alone, idle = (statistics.median(column) for column in zip(*pairs, strict=True))
+        with ThreadPoolExecutor(len(learners)) as pool:
+            crowd = zip(learners, notebooks, strict=False)
+            waits = [pool.submit(submit_and_wait, address, SECONDS, *one) for one in crowd]
+            seconds = [wait.result() for wait in waits]
+    yield _beside("submit to score, one submitter", idle, alone, "the lab's cells alone in Python")
+    for percent, share in ((50, 0.5), (95, 1.0)):
+        # The best any order can do: the cells alone, as many at a time as there are cores.
+        best = alone * max(1.0, share * len(seconds) / cores())
+        name = f"submit to score, p{percent}, {len(seconds)} submitters at once, {cores()} workers"
+        yield _beside(
+            name, percentile(seconds, percent), alone, f"the cells alone, one run (all in turn: {best:.1f} s)"
+        )
+
+
+def _beside(name: str, ours: float, peer: float, peer_name: str) -> Row:
+    return {
+        "name": name,
+        "ours": round(ours, 2),
+        "peer": round(peer, 2),
+        "ratio": round(peer / ours, 3),
+        "unit": "s",
+        "peer_name": peer_name,
+        "command": COMMAND,
+    }
+
+
+def rounds_for(seconds: float) -> int:
+    """How many rounds of the long lab's work take so long on this machine, one thread."""
+    trial = (
+        f"{WORK % TRIAL_ROUNDS}\nimport time\nbegun = time.monotonic()\nlong_work()\nprint(time.monotonic() - begun)"
+    )
+    taken = statistics.median(float(_python(trial)) for _ in range(3))
+    return max(1, int(TRIAL_ROUNDS * seconds / taken))
+
+
+def run_alone(notebook: bytes) -> float:
+    """Seconds that the notebook's code cells take in a Python of their own, which has started already."""
+    cells = "\n".join(code_cells(notebook))
+    return float(_python(f"import time\nbegun = time.monotonic()\n{cells}\nprint(time.monotonic() - begun)"))
+
+
+def _python(source: str) -> str:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    env = {**os.environ, **threads}
+    return subprocess.run([sys.executable, "-c", source], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def _asked(what: str, usual: int) -> int:
+    return max(1, int(os.environ.get(f"REELWRIGHT_BENCH_{what}", str(usual))))
