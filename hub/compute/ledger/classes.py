@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.compute.books import CANCELLED, SCHEDULED
+from hub.compute.class_window import merged
 from hub.compute.lease import LedgerError, refuse_bad_name
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.db import reading
 
 if TYPE_CHECKING:
-    from hub.compute.class_window import ClassWindow
+    from sqlalchemy import Connection
+
+    from hub.compute.class_window import ClassWindow, Spans
+    from hub.compute.lease import LeaseRequest
     from hub.compute.ledger.pen import Pen
 
 
@@ -55,3 +59,10 @@ class Classes:
         """A course's classes that were not cancelled, in the order of their start."""
         with reading(self._pen.engine) as connection:
             return shelf.classes(connection, course)
+
+
+def class_time(connection: Connection, request: LeaseRequest, until_us: int) -> Spans:
+    """The class time of the request's cohort that the session may meet."""
+    windows = shelf.classes(connection, request.course, request.cohort)
+    meeting = (each for each in windows if each.from_us < until_us and request.requested_us < each.until_us)
+    return merged((each.from_us, each.until_us) for each in meeting)

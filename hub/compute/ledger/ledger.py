@@ -6,13 +6,12 @@ written. Two starts can therefore never both be paid from the same balance.
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hub.compute import books as book
-from hub.compute.class_window import inside_us, merged
+from hub.compute.class_window import inside_us
 from hub.compute.lease import (
     MAX_TIME_US,
     MINUTE_US,
@@ -36,8 +35,9 @@ from hub.compute.ledger import audit, watch
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.claims import Claims
-from hub.compute.ledger.classes import Classes
-from hub.compute.ledger.pen import Pen
+from hub.compute.ledger.classes import Classes, class_time
+from hub.compute.ledger.figures import figures
+from hub.compute.ledger.pen import Pen, now_us
 from hub.compute.observation import Observation, difference
 from hub.compute.policy import Policy
 from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
@@ -57,14 +57,9 @@ if TYPE_CHECKING:
     from hub.compute.books import BookedLease
     from hub.compute.chain import LedgerVerification
     from hub.compute.checkpoint import Checkpoint
-    from hub.compute.class_window import Spans
+    from hub.compute.metrics import Figures
     from hub.compute.observation import Difference
     from hub.compute.settle import ChargeLine
-
-
-def now_us() -> int:
-    """The wall clock in integer microseconds."""
-    return time.time_ns() // 1_000
 
 
 class Ledger:
@@ -114,7 +109,7 @@ class Ledger:
                     raise LeaseStateError(f"lease {request.id}: got a different request, expected a new id for it")
                 return standing.lease
             latest, longest = request.requested_us + START_WITHIN_US, request.longest_us
-            spared = _class_time(connection, request, latest + longest)
+            spared = class_time(connection, request, latest + longest)
             free_us = inside_us(spared, request.requested_us, request.requested_us + longest)
             held = hold(self._policy.prices, request.profile, request.requested_us, longest, latest, free_us)
             left = shelf.account(connection, request.learner, request.course).left_uy
@@ -335,6 +330,11 @@ class Ledger:
             ]
         return sum(taken_so_far(booked.lease, booked.spared, policy, at_us) for booked, policy in running)
 
+    def figures(self) -> Figures:
+        """The ledger in numbers, without names of learners: what :mod:`hub.compute.metrics` prints."""
+        with reading(self._engine) as connection:
+            return figures(connection, self._pen.clock())
+
     @cached_property
     def classes(self) -> Classes:
         """Scheduled hours in which labs spare personal allowances."""
@@ -379,13 +379,6 @@ class Ledger:
                 raise LedgerError(f"got a lease under policy {digest}, expected that policy in the chain; run verify")
             self._policies[digest] = Policy.model_validate_json(adopted.body)
         return self._policies[digest]
-
-
-def _class_time(connection: Connection, request: LeaseRequest, until_us: int) -> Spans:
-    """The class time of the request's cohort that the session may meet."""
-    windows = shelf.classes(connection, request.course, request.cohort)
-    meeting = (each for each in windows if each.from_us < until_us and request.requested_us < each.until_us)
-    return merged((each.from_us, each.until_us) for each in meeting)
 
 
 def _lease(connection: Connection, lease_id: UUID) -> BookedLease:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
     from hub.compute.chain import Entry
     from hub.compute.policy import Policy
+
+
+def now_us() -> int:
+    """The wall clock in integer microseconds."""
+    return time.time_ns() // 1_000
 
 
 class Pen:

@@ -83,7 +83,10 @@ class World:
         # The lab dies with its shim, as it does in the spawner's box.
         lab = ["setpriv", "--pdeathsig", "KILL", "sleep", str(rng.uniform(0.02, 0.3))]
         started = subprocess.Popen(
-            [sys.executable, "-I", shim.__file__, str(witness.folder)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-I", shim.__file__, str(witness.folder)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a shim whose hub died before it said what to launch complains
+            start_new_session=True,
         )
         started.stdin.write(json.dumps({"argv": lab, "env": {"PATH": os.environ["PATH"]}, "cwd": "/"}).encode())
         started.stdin.close()
