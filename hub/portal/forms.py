@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOKEN_FIELD = "form_token"  # noqa: S105 -- the name of a field, no secret
 MICRO = 1_000_000
 MOST_YUAN = Decimal(100_000)
+MOST_DIGITS = 9
 
 
 def token() -> str:
@@ -83,7 +84,7 @@ class Fields:
     def whole(self, name: str, least: int, most: int) -> int:
         """A whole number from ``least`` to ``most``."""
         typed = self.typed.get(name, "").strip()
-        if typed.isascii() and typed.isdigit() and least <= int(typed[:9]) <= most:
+        if typed.isascii() and typed.isdigit() and len(typed) <= MOST_DIGITS and least <= int(typed) <= most:
             return int(typed)
         self.problems[name] = _(
             "Got “%(got)s”, expected a whole number from %(least)s to %(most)s.", got=typed[:40], least=least, most=most

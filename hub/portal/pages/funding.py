@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 
 from hub.compute.report import FUNDERS_DIMENSIONS
 from hub.portal import forms
 from hub.portal.access import only
+from hub.portal.charges import anonymous, chosen_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.compute.chain import LedgerVerification
-    from hub.compute.report import Report
+    from hub.compute.report import Report, ReportRow
     from hub.portal.app import Portal
 
 MICRO = 1_000_000
 LONGEST_DAYS = 3 * 366
+LINES_A_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Period:
     def query(self) -> dict[str, str | list[str]]:
         """The same question as a form's fields."""
         return {"first": self.first.isoformat(), "last": self.last.isoformat(), "by": list(self.by)}
+
+    def lines_url(self, row: ReportRow, page: int = 1) -> str:
+        """Where the charge lines behind ``row`` are; only a row that may be shown has such an address."""
+        return url_for("funding.lines", **{**self.query(), **row.drill(), "page": page})  # type: ignore[arg-type]
 
 
 def pages(portal: Portal) -> Blueprint:
@@ -50,6 +56,12 @@ def pages(portal: Portal) -> Blueprint:
     @only("funder", "admin")
     def check() -> str | tuple[str, int]:
         return _show(portal, checked=portal.services.ledger.verify())
+
+    @blueprint.get("/funding/lines")
+    @only("funder", "admin")
+    def lines() -> str | tuple[str, int]:
+        period, problems = _period(portal)
+        return _show(portal) if problems else _show_lines(portal, period)
 
     @blueprint.get("/funding.<any(csv,json):form>")
     @only("funder", "admin")
@@ -74,10 +86,38 @@ def _show(portal: Portal, checked: LedgerVerification | None = None) -> str | tu
         report=None if problems else _report(portal, period),
         dimensions=dimension_words(),
         names=_names(portal),
+        lines_url=period.lines_url,
         checkpoint=next(reversed(portal.services.ledger.checkpoints()), None),
         checked=checked,
     )
     return (shown, 422) if problems else shown
+
+
+def _show_lines(portal: Portal, period: Period) -> str:
+    row = chosen_row(_report(portal, period).rows, request.args.get)
+    if row is None:
+        abort(404, _("The report of this period has no such row."))
+    if row.sums is None:
+        abort(403, _("Fewer than five trainees stand behind this row: neither its figures nor its lines are shown."))
+    until = period.last + timedelta(days=1)
+    found = portal.services.ledger.lines(row.drill(), period.first.isoformat(), until.isoformat())
+    last_page = max(1, -(-len(found) // LINES_A_PAGE))
+    # What is no page number leads to the first page: it is no form that somebody could correct.
+    page = forms.Fields(request.args).whole("page", 1, last_page) or 1
+    lines = anonymous(found, portal.session.key)
+    return render_template(
+        "charges.html",
+        period=period,
+        row=row,
+        lines=lines[(page - 1) * LINES_A_PAGE : page * LINES_A_PAGE],
+        count=len(lines),
+        amount_uy=sum(line.amount_uy for line in lines),
+        page=page,
+        last_page=last_page,
+        dimensions=dimension_words(),
+        names=_names(portal),
+        lines_url=period.lines_url,
+    )
 
 
 def _period(portal: Portal) -> tuple[Period, dict[str, str]]:

@@ -37,6 +37,7 @@ def test_the_link_is_shown_once(school: Any, post: Any) -> None:
         ({"course": "none"}, "Choose one from the list."),
         ({"days": "400"}, "Got “400”, expected a whole number from 1 to 30."),
         ({"days": "²"}, "expected a whole number"),
+        ({"days": "000000005000"}, "expected a whole number"),
     ],
 )
 def test_an_invitation_that_makes_no_sense_is_refused(

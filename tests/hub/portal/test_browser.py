@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+LINES = "/funding/lines?first=2026-11-01&last=2026-11-30&by=course&programme=sh-ai-micro-drama-2026&course=micro-drama"
 LAB = "/course/micro-drama/lab/script-to-shots"
 PAGES = [
     ("liming", "/"),
@@ -33,6 +34,7 @@ PAGES = [
     ("wang", "/classes"),
     ("wang", "/classes/{cohort}"),
     ("fund", "/funding"),
+    ("fund", LINES),
     ("root", "/admin"),
     ("fund", "/admin"),
     ("nobody", "/"),
@@ -75,7 +77,9 @@ def test_every_page_is_accessible_and_fits(
 ) -> None:
     for name, path in PAGES:
         page = _open(browser, address, name, width, look)
-        page.goto(f"{address}{path.format(cohort=busy.the_class.id)}?lang={lang}")
+        asked = path.format(cohort=busy.the_class.id)
+        page.goto(f"{address}{asked}{'&' if '?' in asked else '?'}lang={lang}")
+        assert page.locator("h1").count() == 1, (name, path)
         assert _violations(page) == [], (name, path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, path)
         page.context.close()

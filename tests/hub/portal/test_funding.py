@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+
+from hub.portal.charges import pseudonym
 
 PREFIX = "/services/portal"
 
@@ -71,3 +75,79 @@ def test_an_edited_ledger_is_not(busy: Any, post: Any) -> None:
         assert done.rowcount == 1
     page = post(busy.client("fund"), "/funding", "/funding", {}).text
     assert "No. Entry 1 is bad:" in page
+
+
+LINES = f"{PREFIX}/funding/lines?first=2026-11-01&last=2026-11-30"
+ROW = f"{LINES}&by=course&programme=sh-ai-micro-drama-2026&course=micro-drama"
+
+
+def _trainees(page: str) -> list[str]:
+    return re.findall(r'<th scope="row" class="code">([A-Z2-7]{6})</th>', page)
+
+
+def test_a_row_leads_to_the_lines_it_is_summed_from(busy: Any) -> None:
+    client = busy.client("fund")
+    link = re.search(r'href="([^"]*/funding/lines[^"]*)"', client.get(f"{PREFIX}/funding").text)
+    assert link
+    page = client.get(html.unescape(link[1])).text
+    assert "14 lines, ¥3.67 in all" in page
+    assert len(set(_trainees(page))) == 7
+    assert "City" in page
+    assert "District" in page
+
+
+def test_lines_name_nobody_and_say_no_time_of_day(busy: Any) -> None:
+    page = busy.client("fund").get(ROW).text
+    people = {member.learner or "-" * 9: member.full_name for member in busy.people.members(busy.the_class.id)}
+    main = page.split("<main", 1)[1]
+    for name, full_name in people.items():
+        assert name not in main
+        assert full_name not in main
+    assert "Script to shots" not in main
+    assert not re.search(r"\d\d:\d\d", main)
+
+
+def test_a_pseudonym_is_the_same_in_every_report_and_another_with_another_key(busy: Any) -> None:
+    client = busy.client("fund")
+    by_course = set(_trainees(client.get(ROW).text))
+    by_site = f"{LINES}&by=site&programme=sh-ai-micro-drama-2026&site=main"
+    assert set(_trainees(client.get(by_site).text)) == by_course
+    assert pseudonym(busy.sign_in.key, "liming") in by_course
+    assert pseudonym(b"other", "liming") not in by_course
+
+
+def test_a_row_about_few_people_has_no_lines_either(school: Any) -> None:
+    school.worked("liming", "script-to-shots", 42)
+    answer = school.client("fund").get(ROW)
+    assert answer.status_code == 403
+    assert "Fewer than five trainees" in answer.text
+    assert "¥" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "&by=course&programme=none&course=micro-drama", "&by=course&programme=sh-ai-micro-drama-2026", "&by=learner"],
+)
+def test_lines_of_no_row_are_not_there(busy: Any, query: str) -> None:
+    assert busy.client("fund").get(LINES + query).status_code == 404
+
+
+def test_what_narrows_a_row_beyond_the_report_is_ignored(busy: Any) -> None:
+    page = busy.client("fund").get(f"{ROW}&learner=liming&day=2026-11-05&lab=first-take").text
+    assert "14 lines" in page
+
+
+@pytest.mark.parametrize("name", ["liming", "wang"])
+def test_lines_are_for_funders(busy: Any, name: str) -> None:
+    assert busy.client(name).get(ROW).status_code == 403
+
+
+def test_many_lines_come_in_pages(busy: Any) -> None:
+    for number in range(100):
+        busy.worked("liming", "script-to-shots", 3, number=1000 + number)
+    client = busy.client("fund")
+    assert "Page 1 of 2" in client.get(ROW).text
+    last = client.get(f"{ROW}&page=2").text
+    assert len(_trainees(last)) == 14
+    for typed in ("9", "0", "-1", "x", "²", "9" * 5000):
+        assert client.get(f"{ROW}&page={typed}").status_code == 200, typed
