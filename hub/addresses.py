@@ -7,6 +7,7 @@ hub and the intake at the address it was started with.
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+FIRST_PORT, LAST_PORT = 21_000, 32_000
 
 
 class PortTaken(Exception):  # noqa: N818 -- it names the fact, as the operator reads it
@@ -94,9 +96,14 @@ def _ports(addresses: Addresses, courses: int) -> list[int]:
 
 
 def _free_run(count: int) -> list[int]:
-    """A run of ``count`` neighbouring free ports below the range the kernel hands out for outgoing connections."""
-    for first in range(21_000, 32_000 - count, count):
+    """A run of ``count`` neighbouring free ports below the range the kernel hands out for outgoing connections.
+
+    The search begins anywhere: two instances that start at the same moment see the same ports free.
+    """
+    firsts = list(range(FIRST_PORT, LAST_PORT - count, count))
+    begin = secrets.randbelow(len(firsts))
+    for first in firsts[begin:] + firsts[:begin]:
         run = list(range(first, first + count))
         if all(is_free(LOOPBACK, port) for port in run):
             return run
-    raise PortTaken(f"found no {count} neighbouring free ports between 21000 and 32000 on {LOOPBACK}")
+    raise PortTaken(f"found no {count} neighbouring free ports between {FIRST_PORT} and {LAST_PORT} on {LOOPBACK}")
