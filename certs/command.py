@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from certs.credential.controller import Controller, controller_document, parse_controller
 from certs.credential.document import DocumentRefusedError
+from certs.credential.witness import MAX_LOG_BYTES
 from certs.display import duration, percent
 from certs.files import MAX_FILE_BYTES, verify_file
 from certs.verification import OUTCOME_WORDS, Outcome, Verdict, Verification
@@ -33,10 +34,11 @@ class _UsageError(Exception):
 
 @dataclass(frozen=True)
 class Known:
-    """Public documents of our own issuer that the command line brings along: controller documents, lists by address."""
+    """Public documents of our own issuer that the command line brings along; lists go by their address."""
 
     controllers: tuple[bytes, ...] = ()
     status_lists: tuple[tuple[str, bytes], ...] = ()
+    logs: tuple[bytes, ...] = ()
 
 
 def known_of(store: Store, profile: IssuerProfile) -> Known:
@@ -45,6 +47,7 @@ def known_of(store: Store, profile: IssuerProfile) -> Known:
     return Known(
         controllers=(controller_document(profile.id, store.public_keys()),),
         status_lists=tuple((profile.status_address(number), document) for number, document in lists),
+        logs=store.issue_logs(),
     )
 
 
@@ -56,17 +59,19 @@ def run_verify(
     at: str | None,
     json: bool,  # noqa: FBT001 - named as the option is
     known: Known = Known(),
+    log: Sequence[Path] = (),
 ) -> int:
     """Verify ``files`` and print the answers; nothing is fetched.
 
     Args:
-        files: JSON, PDF or PNG.
+        files: JSON, PDF, PNG or SVG.
         controller: controller or DID documents to add to those known.
         status: ``ADDRESS=FILE`` for each signed status list.
         trust: issuer ids to accept; none accepts every issuer whose controller document is at hand.
         at: the moment to verify for, ISO 8601 with its zone; None for now.
         json: print one JSON object a line instead of words.
         known: what is at hand without being named.
+        log: signed logs of what a given-up key had signed before.
 
     Returns:
         0 when all are valid, 1 when some are not, 2 when the call itself is wrong.
@@ -75,13 +80,16 @@ def run_verify(
         contents = _contents(files)
         controllers = [*map(parse_controller, known.controllers), *map(_controller, controller)]
         lists = {**dict(known.status_lists), **dict(map(_status, status))}
+        logs = [*known.logs, *(_read(file, MAX_LOG_BYTES) for file in log)]
         at_us = time.time_ns() // 1_000 if at is None else _moment(at)
     except _UsageError as error:
         sys.stderr.write(f"reelwright verify: {error}\n")
         return USAGE
     worst = ALL_VALID
     for file, data in contents:
-        answer = verify_file(data, controllers=controllers, status_lists=lists, trusted=frozenset(trust), at_us=at_us)
+        answer = verify_file(
+            data, controllers=controllers, status_lists=lists, trusted=frozenset(trust), at_us=at_us, logs=logs
+        )
         sys.stdout.write(_as_json(file, answer) if json else _as_words(file, answer, _locale()))
         worst = max(worst, ALL_VALID if answer.verdict is Verdict.VALID else SOME_INVALID)
     return worst
@@ -93,11 +101,11 @@ def _contents(files: Sequence[Path]) -> list[tuple[Path, bytes]]:
     return [(file, _read(file)) for file in files]
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     try:
         with file.open("rb") as stream:
-            # One byte more than is allowed: verify_file then says that it is too big.
-            return stream.read(MAX_FILE_BYTES + 1)
+            # One byte more than is allowed: what reads it then says that it is too big.
+            return stream.read(limit + 1)
     except OSError as error:
         raise _UsageError(f"{file}: {error.strerror}") from None
 

@@ -1,27 +1,41 @@
-"""Verifies a file as people have it: JSON, our PDF with the credential attached, a PNG badge with it baked in.
+"""Verifies a file as people have it: JSON, our PDF with the credential attached, a PNG or SVG badge with it baked in.
 
 The credential inside is what counts. A printed page can be altered around it, so the page is printed again from the
 signed facts and compared: a page that says or draws anything else is not valid, and one that cannot be compared
-(printed by another version of the software) is not called valid either.
+(printed by another version of the software) is not called valid either. Who issued it can do without: they know the
+digest of every file they ever printed, whatever the layout was then.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from certs.certificate import Text
-from certs.forms.pdf import PdfError, ReadPdf, extract, read_pdf
+from certs.forms.pdf import PdfError, ReadPdf, read_ours, read_pdf
 from certs.forms.png import SIGNATURE, BakedPng, PngError, read_png
+from certs.forms.svg import BakedSvg, SvgError, read_svg
 from certs.verification import Outcome, Step, Verdict, Verification
 from certs.verify import verdict_of, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from certs.credential.controller import Controller
 
+_Carrier = BakedPng | BakedSvg | ReadPdf
+_AS_ISSUED = Text(
+    zh="与颁发时印制的文件逐字节一致。", en="Byte for byte a file that was printed when the certificate was issued."
+)
 MAX_FILE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class PdfReaders:
+    """What reads a PDF that somebody brought, and what reads one that was printed here a moment ago."""
+
+    theirs: Callable[[bytes], ReadPdf] = read_pdf
+    ours: Callable[[bytes], ReadPdf] = read_ours
 
 
 class FileError(Exception):
@@ -35,19 +49,37 @@ def verify_file(
     status_lists: Mapping[str, bytes],
     trusted: Collection[str],
     at_us: int,
+    logs: Sequence[bytes] = (),
+    printed_from: Callable[[bytes], bytes | None] = lambda _data: None,
+    readers: PdfReaders | None = None,
 ) -> Verification:
-    """Verify the credential in a file, and the page around it; arguments as for :func:`certs.verify.verify`."""
+    """Verify the credential in a file, and the page around it; arguments as for :func:`certs.verify.verify`.
+
+    ``printed_from`` gives the credential of a file that, byte for byte, was printed when it was issued; ``readers`` are
+    there when many files are read one after another.
+    """
+    readers = readers or PdfReaders()
+
+    def check(credential: bytes) -> Verification:
+        return verify(
+            credential, controllers=controllers, status_lists=status_lists, trusted=trusted, at_us=at_us, logs=logs
+        )
+
+    issued = printed_from(data)
+    if issued is not None:
+        answer = check(issued)
+        return replace(answer, steps=(Step("file", Outcome.HELD, _AS_ISSUED), *answer.steps))
     try:
-        words, credential, carrier = _open(data)
-    except (FileError, PdfError, PngError) as error:
+        words, credential, carrier = _open(data, readers.theirs)
+    except (FileError, PdfError, PngError, SvgError) as error:
         said = Text(zh="文件中没有可读取的唯一证书。", en="The file does not hold exactly one readable certificate.")
         return Verification((Step("file", Outcome.FAILED, said, str(error)),), None, Verdict.INVALID)
-    answer = verify(credential, controllers=controllers, status_lists=status_lists, trusted=trusted, at_us=at_us)
-    steps = (Step("file", Outcome.HELD, words), *answer.steps, *_page(answer, credential, carrier))
+    answer = check(credential)
+    steps = (Step("file", Outcome.HELD, words), *answer.steps, *_page(answer, credential, carrier, readers))
     return replace(answer, steps=steps, verdict=verdict_of(steps, answer.facts, at_us))
 
 
-def _open(data: bytes) -> tuple[Text, bytes, BakedPng | ReadPdf | None]:
+def _open(data: bytes, open_pdf: Callable[[bytes], ReadPdf]) -> tuple[Text, bytes, _Carrier | None]:
     if len(data) > MAX_FILE_BYTES:
         raise FileError(f"got {len(data)} bytes, expected at most {MAX_FILE_BYTES}")
     if data.startswith(SIGNATURE):
@@ -58,16 +90,19 @@ def _open(data: bytes) -> tuple[Text, bytes, BakedPng | ReadPdf | None]:
             baked,
         )
     if data.startswith(b"%PDF-"):
-        read = read_pdf(data)
+        read = open_pdf(data)
         if len(read.attachments) != 1:
             raise FileError(f"got a PDF with {len(read.attachments)} attached files, expected the credential alone")
         return Text(zh="PDF，附有一份证书。", en="A PDF with one certificate attached."), read.attachments[0][1], read
     if data.lstrip()[:1] == b"{":
         return Text(zh="JSON 证书。", en="A certificate in JSON."), data, None
-    raise FileError(f"got a file that begins with {data[:8]!r}, expected JSON, PDF or PNG")
+    if data.lstrip()[:1] == b"<":
+        svg = read_svg(data)
+        return Text(zh="SVG 徽章，内含一份证书。", en="An SVG badge with one certificate in it."), svg.credential, svg
+    raise FileError(f"got a file that begins with {data[:8]!r}, expected JSON, PDF, PNG or SVG")
 
 
-def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf | None) -> tuple[Step, ...]:
+def _page(answer: Verification, credential: bytes, carrier: _Carrier | None, readers: PdfReaders) -> tuple[Step, ...]:
     """The step that compares what is printed; none for plain JSON, unsigned facts and badges of other issuers."""
     signature = answer.step("signature")
     if carrier is None or answer.facts is None or answer.facts.record is None:
@@ -88,10 +123,7 @@ def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf |
         )
         detail = f"got {carrier.software[:80]!r}, expected {typeset.SOFTWARE!r}"
         return (Step("page", Outcome.UNCHECKED, words, detail),)
-    difference = (
-        _png_difference(carrier, credential) if isinstance(carrier, BakedPng) else _pdf_difference(carrier, credential)
-    )
-    if difference:
+    if difference := _difference(carrier, credential, readers):
         words = Text(
             zh="版面与签名内容不一致，请勿相信纸面。",
             en="What is printed is not what was signed. Do not trust the page.",
@@ -102,23 +134,28 @@ def _page(answer: Verification, credential: bytes, carrier: BakedPng | ReadPdf |
     )
 
 
-def _png_difference(carrier: BakedPng, credential: bytes) -> str:
-    from certs.forms.typeset import print_png  # noqa: PLC0415
+def _difference(carrier: _Carrier, credential: bytes, readers: PdfReaders) -> str:
+    from certs.forms.typeset import print_png, print_svg  # noqa: PLC0415
 
-    expected = read_png(print_png(credential)).picture
-    return "" if carrier.picture == expected else "got another picture than the one these signed facts give"
+    if isinstance(carrier, ReadPdf):
+        return _pdf_difference(carrier, credential, readers)
+    if isinstance(carrier, BakedPng):
+        is_same = carrier.picture == read_png(print_png(credential)).picture
+    else:
+        is_same = carrier.picture == read_svg(print_svg(credential)).picture
+    return "" if is_same else "got another picture than the one these signed facts give"
 
 
-def _pdf_difference(carrier: ReadPdf, credential: bytes) -> str:
+def _pdf_difference(carrier: ReadPdf, credential: bytes, readers: PdfReaders) -> str:
     from certs.forms.typeset import print_pdf  # noqa: PLC0415
 
-    expected = extract(print_pdf(credential))
-    for got, wanted in zip(_lines(carrier.text), _lines(expected["text"]), strict=False):
+    expected = readers.ours(print_pdf(credential))
+    for got, wanted in zip(_lines(carrier.text), _lines(expected.text), strict=False):
         if got != wanted:
             return f"got the printed line {got[:120]!r}, expected {wanted[:120]!r}"
-    if carrier.text != expected["text"]:
+    if carrier.text != expected.text:
         return "got more or fewer printed lines than these signed facts give"
-    return "" if carrier.drawing == expected["drawing"] else "got another drawing (a picture, a QR code) than expected"
+    return "" if carrier.drawing == expected.drawing else "got another drawing (a picture, a QR code) than expected"
 
 
 def _lines(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from certs.certificate import Text
@@ -19,34 +20,57 @@ from certs.verification import Outcome, Step, Verdict, Verification
 from certs.verify import dates_step, verdict_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from certs.certificate import Certificate, IssuerProfile
 
+_NO_KEY: Mapping[str, int] = MappingProxyType({})
 
-def standing(certificate: Certificate, profile: IssuerProfile, *, at_us: int) -> Verification:
-    """The steps and verdict of an issued certificate at a moment."""
+
+def standing(
+    certificate: Certificate, profile: IssuerProfile, *, at_us: int, given_up: Mapping[str, int] = _NO_KEY
+) -> Verification:
+    """The steps and verdict of an issued certificate at a moment.
+
+    ``given_up``: the keys (as multibase) that were compromised, and from when.
+    """
     document = certificate.document or b""
     try:
-        facts = read_facts(parse(document))
+        parsed = parse(document)
+        facts = read_facts(parsed)
     except (DocumentRefusedError, FactsError) as error:
         words = Text(zh="存储的证书无法读取。", en="The stored certificate cannot be read.")
         return Verification((Step("record", Outcome.FAILED, words, str(error)),), None, Verdict.INVALID)
     steps = (
-        _record(certificate, document),
+        _record(certificate, document, given_up.get(str(parsed["proof"].get("verificationMethod")).rpartition("#")[2])),
         _issuer(facts, certificate, profile),
         dates_step(facts, at_us),
         _status(certificate, at_us),
     )
-    return Verification(steps, facts, verdict_of(steps, facts, at_us))
+    return Verification(steps, facts, _verdict(steps, facts, certificate, at_us))
 
 
 def with_record(answer: Verification, certificate: Certificate, *, at_us: int) -> Verification:
     """``answer`` with the issuer's own revocation record in place of the published list, which follows."""
     status = _status(certificate, at_us)
     steps = tuple(status if step.name == "status" else step for step in answer.steps)
-    return replace(answer, steps=steps, verdict=verdict_of(steps, answer.facts, at_us))
+    return replace(answer, steps=steps, verdict=_verdict(steps, answer.facts, certificate, at_us))
 
 
-def _record(certificate: Certificate, document: bytes) -> Step:
+def _verdict(steps: tuple[Step, ...], facts: Facts | None, certificate: Certificate, at_us: int) -> Verdict:
+    verdict = verdict_of(steps, facts, at_us)
+    if verdict is Verdict.REVOKED and certificate.revoked_us is None and certificate.superseded_by is not None:
+        return Verdict.SUPERSEDED
+    return verdict
+
+
+def _record(certificate: Certificate, document: bytes, bad_from_us: int | None) -> Step:
+    if bad_from_us is not None and (certificate.issued_us or bad_from_us) >= bad_from_us:
+        words = Text(
+            zh="签名所用的密钥此前已失密，颁发者不认可此证书。",
+            en="It was signed with a key that had been compromised by then; the issuer does not stand behind it.",
+        )
+        return Step("record", Outcome.FAILED, words)
     digest = hashlib.sha256(document).hexdigest()
     if digest != certificate.document_sha256:
         words = Text(zh="与颁发时的记录不符。", en="It is not what was recorded at issue.")
@@ -68,6 +92,12 @@ def _issuer(facts: Facts, certificate: Certificate, profile: IssuerProfile) -> S
 
 
 def _status(certificate: Certificate, at_us: int) -> Step:
+    if certificate.revoked_us is None and certificate.superseded_us is not None:
+        when = moment(certificate.superseded_us)
+        words = Text(
+            zh=f"颁发者已于 {when} 用新证书取代此证书。", en=f"The issuer replaced it by a newer certificate on {when}."
+        )
+        return Step("status", Outcome.FAILED, words)
     if certificate.revoked_us is None:
         now = moment(at_us)
         return Step("status", Outcome.HELD, Text(zh=f"未被撤销（{now} 查询）。", en=f"Not revoked (looked up {now})."))

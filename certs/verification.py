@@ -26,6 +26,8 @@ class Verdict(StrEnum):
     VALID = "valid"
     INVALID = "invalid"
     REVOKED = "revoked"
+    SUPERSEDED = "superseded"
+    PAUSED = "paused"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
     UNKNOWN = "unknown"
@@ -35,6 +37,8 @@ VERDICT_WORDS = {
     Verdict.VALID: Text(zh="有效", en="Valid"),
     Verdict.INVALID: Text(zh="无效", en="Not valid"),
     Verdict.REVOKED: Text(zh="已撤销", en="Revoked"),
+    Verdict.SUPERSEDED: Text(zh="已被新证书取代", en="Superseded"),
+    Verdict.PAUSED: Text(zh="持有人已暂停展示", en="Paused by the holder"),
     Verdict.EXPIRED: Text(zh="已过期", en="Expired"),
     Verdict.NOT_YET_VALID: Text(zh="尚未生效", en="Not valid yet"),
     Verdict.UNKNOWN: Text(zh="未能核实", en="Could not be verified"),
@@ -79,6 +83,11 @@ class Verification:
     steps: tuple[Step, ...]
     facts: Facts | None
     verdict: Verdict
+
+    @classmethod
+    def paused(cls) -> Verification:
+        """What is said of a certificate whose holder shows nothing of it: no step and no fact."""
+        return cls((), None, Verdict.PAUSED)
 
     @property
     def words(self) -> Text:

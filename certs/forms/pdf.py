@@ -1,7 +1,9 @@
 """PDF files, read as hostile: in a child process with little time and memory, and nothing but plain data comes back.
 
 ``python -m certs.forms.pdf`` is that child: a PDF on standard input, JSON on standard output. What it gives of the page
-is its text and a digest of everything drawn, so that a page can be compared with what the signed facts print.
+is its text and a digest of everything drawn, so that a page can be compared with what the signed facts print. With
+``--many`` it serves one PDF after another, each under the same limits; :class:`PdfReader` starts a new one when a file
+brings it down.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ import hashlib
 import io
 import json
 import resource
+import select
+import struct
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 MAX_PDF_BYTES = 4 * 1024 * 1024  # ours are about 80 KB
 _CPU_SECONDS = 10
+_CPU_SECONDS_OF_MANY = 120
 _WALL_SECONDS = 30
 _MEMORY_BYTES = 1024**3
 _MAX_ATTACHMENT = 256 * 1024
@@ -25,6 +31,7 @@ _MAX_STREAM = 8 * 1024 * 1024
 _MAX_PAGES = 20
 _MAX_OBJECTS = 20_000
 _MAX_TEXT = 200_000
+_TOO_MUCH = "it took too much time or memory"
 # Where a page hangs, how it is tagged: nothing a reader sees.
 _NOT_DRAWN = frozenset({"/Parent", "/StructParents", "/StructParent", "/P", "/Dest"})
 
@@ -56,17 +63,84 @@ def read_pdf(data: bytes) -> ReadPdf:
         child = subprocess.run(command, input=data, capture_output=True, timeout=_WALL_SECONDS, check=False, env={})
     except subprocess.TimeoutExpired:
         raise PdfError("got a PDF that takes too long to read, expected a plain one") from None
+    last = child.stderr.decode(errors="replace").strip().splitlines()[-1:] or [_TOO_MUCH]
+    return _read_answer(child.stdout, last[0])
+
+
+def read_ours(data: bytes) -> ReadPdf:
+    """As :func:`read_pdf`, in this process: only for files that we made."""
+    return _read_answer(json.dumps(extract(data)).encode(), "")
+
+
+class PdfReader:
+    """Reads many hostile PDFs, one after another, in a child that is replaced when one of them brings it down."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def __call__(self, data: bytes) -> ReadPdf:
+        """As :func:`read_pdf`."""
+        if len(data) > MAX_PDF_BYTES:
+            raise PdfError(f"got a PDF of {len(data)} bytes, expected at most {MAX_PDF_BYTES}")
+        child = self._start()
+        try:
+            line = _ask(child, data)
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
+            self._end()
+            return _read_answer(b"", _TOO_MUCH)
+        return _read_answer(line, "")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            command = [sys.executable, "-m", "certs.forms.pdf", "--many"]
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}
+            )
+        return self._child
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.communicate()
+
+
+def _ask(child: subprocess.Popen[bytes], data: bytes) -> bytes:
+    """One line of answer, whole or cut short by the child's end or the clock."""
+    if child.stdin is None or child.stdout is None:
+        return b""
+    child.stdin.write(struct.pack(">I", len(data)) + data)
+    child.stdin.flush()
+    line, deadline = bytearray(), time.monotonic() + _WALL_SECONDS
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        some = child.stdout.read1(1 << 20) if ready else b""  # type: ignore[attr-defined]
+        if not some:
+            break
+        line += some
+    return bytes(line)
+
+
+def _read_answer(line: bytes, problem: str) -> ReadPdf:
     try:
-        answer = json.loads(child.stdout)
+        answer = json.loads(line)
+        problem = answer.get("problem", problem)
         found = [(str(name), base64.b64decode(content)) for name, content in answer["attachments"]]
         return ReadPdf(tuple(found), answer["text"], answer["software"], answer["drawing"])
-    except (ValueError, KeyError, TypeError):
-        last = child.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it took too much time or memory"]
-        raise PdfError(f"got a PDF that cannot be read ({last[0][:200]}), expected a plain one") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise PdfError(f"got a PDF that cannot be read ({problem[:200]}), expected a plain one") from None
 
 
 def extract(data: bytes) -> dict[str, Any]:
-    """What :func:`read_pdf` gives, as plain data, read in this process; only for the child and for files we made."""
+    """What :func:`read_pdf` gives, as plain data, read in this process; only for the child and :func:`read_ours`."""
     import pypdf  # noqa: PLC0415 - the child sets its limits before the parser is loaded
 
     with pypdf.apply_configuration(zlib_maximum_output_length=_MAX_STREAM, lzw_maximum_output_length=_MAX_STREAM):
@@ -140,11 +214,30 @@ class _Digest:
 
 def main() -> None:
     """The child: bounded by the system before the first byte of the PDF is looked at."""
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    many = "--many" in sys.argv
+    whole = _CPU_SECONDS_OF_MANY if many else _CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, whole))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    sys.stdout.write(json.dumps(extract(sys.stdin.buffer.read(MAX_PDF_BYTES + 1))))
+    if many:
+        _serve(whole)
+    else:
+        sys.stdout.write(json.dumps(extract(sys.stdin.buffer.read(MAX_PDF_BYTES + 1))))
+
+
+def _serve(whole: int) -> None:
+    while len(size := sys.stdin.buffer.read(4)) == 4:  # noqa: PLR2004 - the length of what follows
+        data = sys.stdin.buffer.read(struct.unpack(">I", size)[0])
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = min(whole, int(used.ru_utime + used.ru_stime) + _CPU_SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, whole))
+        try:
+            answer = extract(data)
+        except Exception as error:  # noqa: BLE001 - whatever a hostile file raises, the next one is still read
+            answer = {"problem": f"{type(error).__name__}: {str(error)[:200]}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

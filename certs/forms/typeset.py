@@ -1,4 +1,4 @@
-"""Prints a signed credential: PDF (A4, QR, the credential attached) and PNG badge (the credential baked in).
+"""Prints a signed credential: PDF (A4, QR, the credential attached), and the badge as PNG and SVG (it is baked in).
 
 Everything printed is read from the signed document and nothing else, and the same document always gives the same
 bytes: a verifier can print again and compare.
@@ -7,21 +7,21 @@ bytes: a verifier can print again and compare.
 from __future__ import annotations
 
 import functools
-import io
 import json
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pylopdf_fonts_zh_cn
-import segno
 import typst
 from openbadgeslib.baking import ITXT_KEYWORD_OB3, bake_png
 
 from certs.credential.document import parse
 from certs.credential.facts import Facts, read_facts
 from certs.display import day, duration, percent, short_digest
+from certs.forms.code import qr_svg
 from certs.forms.png import add_software
+from certs.forms.svg import bake_svg
 
 ATTACHMENT = "credential.json"
 _FOLDER = Path(__file__).parent
@@ -37,7 +37,7 @@ class PrintError(Exception):
 
 def print_forms(document: bytes) -> dict[str, bytes]:
     """Every printed form of a credential of ours, by kind."""
-    return {"pdf": print_pdf(document), "png": print_png(document)}
+    return {"pdf": print_pdf(document), "png": print_png(document), "svg": print_svg(document)}
 
 
 def print_pdf(document: bytes) -> bytes:
@@ -51,11 +51,16 @@ def print_png(document: bytes) -> bytes:
     return bytes(bake_png(add_software(picture, SOFTWARE), document.decode(), keyword=ITXT_KEYWORD_OB3))
 
 
+def print_svg(document: bytes) -> bytes:
+    """The badge as SVG with the exact credential baked in; it scales, and carries no font and no script."""
+    return bake_svg(_compile("badge.typ", document, format="svg"), document, SOFTWARE)
+
+
 def _compile(template: str, document: bytes, **options: Any) -> bytes:
     facts = read_facts(parse(document))
     inputs = {
         "data": json.dumps(_printed(facts), ensure_ascii=False),
-        "qr": _qr_svg(facts.id),
+        "qr": qr_svg(facts.id),
         "credential": document.decode(),
     }
     source = (_FOLDER / template).read_bytes()
@@ -80,14 +85,6 @@ def _fonts() -> typst.Fonts:
     # Never the system's fonts: what is printed must not depend on the machine.
     folder = pylopdf_fonts_zh_cn.sans_path().parent
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(folder)])
-
-
-def _qr_svg(address: str) -> str:
-    out = io.BytesIO()
-    segno.make(address, error="m", micro=False).save(
-        out, kind="svg", border=0, xmldecl=False, svgns=True, dark="#1c1b1a"
-    )
-    return out.getvalue().decode()
 
 
 def _printed(facts: Facts) -> dict[str, Any]:

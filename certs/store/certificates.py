@@ -175,11 +175,13 @@ class Certificates(Rows):
             content: bytes | None = connection.execute(query).scalar_one_or_none()
         return content
 
-    def printed_here(self, certificate_id: str, content: bytes) -> bool:
-        """Whether these very bytes are a form that was printed when this certificate was issued."""
-        query = select(form.c.kind).where(form.c.certificate_id == certificate_id, form.c.sha256 == sha256(content))
+    def printed_from(self, content: bytes) -> bytes | None:
+        """The signed document from which these very bytes were printed at its issue, or None when they never were."""
+        joined = form.join(certificate, form.c.certificate_id == certificate.c.id)
+        query = select(certificate.c.document).select_from(joined).where(form.c.sha256 == sha256(content)).limit(1)
         with self._reading() as connection:
-            return connection.execute(query).first() is not None
+            document: bytes | None = connection.execute(query).scalar_one_or_none()
+        return document
 
     def revoke(self, certificate_id: str, reason: str) -> None:
         """Revoke an issued certificate; the first reason stays. The page says so at once, the status list soon after.

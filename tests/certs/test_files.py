@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pypdf
 import pytest
-from openbadgeslib.baking import ITXT_KEYWORD_OB3, bake_png
+from openbadgeslib.baking import ITXT_KEYWORD_OB3, bake_png, extract_svg
 from pypdf.generic import DecodedStreamObject, NameObject
 
 from certs.certificate import Skill, Text
 from certs.files import MAX_FILE_BYTES, verify_file
 from certs.forms.pdf import read_pdf
 from certs.forms.png import SIGNATURE, read_png
-from certs.forms.typeset import print_pdf, print_png
+from certs.forms.svg import read_svg
+from certs.forms.typeset import print_pdf, print_png, print_svg
 from certs.issue import prepare, sign
 from certs.rules import MAX_LABS, MAX_PROSE, MAX_SKILLS, MAX_TITLE
 from certs.verification import Outcome, Verdict, Verification
@@ -298,3 +299,67 @@ def test_the_largest_claim_allowed_is_signed_printed_and_verified(
     for data in (signed, print_pdf(signed), print_png(signed)):
         answer = look(data)
         assert answer.verdict is Verdict.VALID, [step.detail for step in answer.steps]
+
+
+def test_the_svg_badge_verifies_and_carries_the_exact_bytes(
+    look: Callable[[bytes], Verification], document: bytes
+) -> None:
+    svg = print_svg(document)
+    assert look(svg).verdict is Verdict.VALID
+    assert read_svg(svg).credential == document
+    assert extract_svg(svg, element="openbadges:credential", as_text=True) == document.decode()
+    assert print_svg(document) == svg
+
+
+def test_an_svg_saved_again_by_other_software_still_verifies(
+    look: Callable[[bytes], Verification], document: bytes
+) -> None:
+    from lxml import etree  # noqa: PLC0415
+
+    again = etree.tostring(etree.fromstring(print_svg(document)), xml_declaration=True, encoding="utf-8")
+    assert again != print_svg(document)
+    assert look(again).verdict is Verdict.VALID
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda svg: svg.replace(b'fill="#1c1b1a"', b'fill="#ffffff"', 1),
+        lambda svg: svg.replace(b"</svg>", b'<path d="M0 0h200v200z"/></svg>'),
+        lambda svg: svg.replace(b"<defs", b"<script>alert(1)</script><defs", 1),
+        lambda svg: svg.replace(b"</svg>", b"<text>100</text></svg>"),
+    ],
+    ids=["colour", "covered", "script", "text"],
+)
+def test_an_altered_drawing_is_refused(
+    look: Callable[[bytes], Verification], document: bytes, change: Callable[[bytes], bytes]
+) -> None:
+    svg = print_svg(document)
+    assert change(svg) != svg
+    answer = look(change(svg))
+    assert answer.verdict is Verdict.INVALID
+    assert answer.step("page").outcome is Outcome.FAILED
+
+
+ENTITIES = b"".join(b'<!ENTITY l%d "&l%d;&l%d;">' % (n + 1, n, n) for n in range(40))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _svg: b"<!DOCTYPE svg [<!ENTITY l0 'ha'>" + ENTITIES + b"]><svg>&l40;</svg>",
+        lambda svg: b'<!DOCTYPE svg SYSTEM "file:///etc/passwd">' + svg,
+        lambda svg: svg[: len(svg) // 2],
+        lambda svg: svg.replace(b"</svg>", svg[svg.index(b"<openbadges") : svg.index(b"}</") + 25] + b"</svg>"),
+        lambda svg: svg.replace(b"openbadges:credential", b"openbadges:other"),
+        lambda _svg: b"<svg xmlns='http://www.w3.org/2000/svg'>" + b"<g>" * 200_000 + b"</g>" * 200_000 + b"</svg>",
+        lambda svg: svg.replace(b"http://www.w3.org/2000/svg", b"http://www.w3.org/1999/xhtml"),
+    ],
+    ids=["laughs", "outside", "truncated", "two", "none", "deep", "other kind"],
+)
+def test_hostile_svg_is_refused(
+    look: Callable[[bytes], Verification], document: bytes, make: Callable[[bytes], bytes]
+) -> None:
+    answer = look(make(print_svg(document)))
+    assert answer.verdict is Verdict.INVALID
+    assert answer.step("file").outcome is Outcome.FAILED
