@@ -405,7 +405,8 @@ def test_hidden_inputs_printed_by_the_learner_are_not_shown(lab: Lab, sandbox: S
 
 def test_hidden_inputs_kept_for_later_are_withheld(lab: Lab, sandbox: Sandbox) -> None:
     keeps = (
-        "kept = []\ndef longest(ws):\n    kept.append(ws)\n    open('kept.txt', 'w').write(str(ws))\n    return max(ws, key=len)\n"
+        "kept = []\ndef longest(ws):\n    kept.append(ws)\n    open('kept.txt', 'w').write(str(ws))\n"
+        "    return max(ws, key=len)\n"
         "def normalise(xs):\n    return xs"
     )
     notebook = lab.submission(work=keeps)

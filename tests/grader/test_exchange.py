@@ -1,5 +1,6 @@
-import multiprocessing
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,24 +14,11 @@ from grader.jobs import Worker
 from grader.store import Store
 from grader.submission import LabRules, Window
 from grader.verdict import GradingJob, LabVersion, Verdict
-from hub.db import open_engine
 
 TOKEN = "instructor"
+PROGRAM = Path(__file__).with_name("serve_formgrader.py")
 pytestmark = pytest.mark.slow
 Judge = Callable[[GradingJob], Verdict]
-
-
-def _serve(database_url: str, blobs: Path, work_dir: Path, port: int) -> None:
-    """Run the course's formgrader with a token instead of a hub; its routes and settings are the service's own."""
-    from grader.formgrader import PagesOnly, formgrader_config, install_pages  # noqa: PLC0415
-
-    config = formgrader_config("film", work_dir, Store(open_engine(database_url), blobs))
-    config.ServerApp.ip, config.ServerApp.port, config.ServerApp.open_browser = "127.0.0.1", port, False
-    config.IdentityProvider.token = TOKEN
-    server = PagesOnly.instance(config=config)
-    server.initialize(argv=[], find_extensions=False)
-    install_pages(server)
-    server.start()
 
 
 @dataclass
@@ -72,10 +60,8 @@ def formgrader(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     work_dir = courses_dir / "film"
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(database_url, tmp_path / "blobs", work_dir, port)
-    )
-    process.start()
+    words = (database_url, tmp_path / "blobs", work_dir, port, TOKEN)
+    process = subprocess.Popen([sys.executable, PROGRAM, *map(str, words)])
     worker = Worker(store, judge, Gradebooks(courses_dir), lambda _course, _lab: rules, "w1")
 
     def add(archive: bytes) -> str:
@@ -83,7 +69,7 @@ def formgrader(
         return store.add("film", "squares", "ada", archive, window=window, rules=rules, version=version).id
 
     running = Formgrader(f"http://127.0.0.1:{port}", work_dir, store, worker, add)
-    while process.is_alive():
+    while process.poll() is None:
         try:
             running.get("/formgrader/api/status")
             break
@@ -91,10 +77,11 @@ def formgrader(
             time.sleep(0.1)
     yield running
     process.terminate()
-    process.join(timeout=20)
-    if process.is_alive():
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
         process.kill()
-        process.join()
+        process.wait()
 
 
 def test_instructor_grades_by_hand_and_releases(formgrader: Formgrader, fill_in: Callable[..., bytes]) -> None:

@@ -1,10 +1,6 @@
-import multiprocessing
-import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing.synchronize import Event
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +10,7 @@ from grader.jobs import Worker, run_worker
 from grader.store import Store
 from grader.store.claims import MAX_TRIES
 from grader.submission import LabRules, Window
-from grader.verdict import Failure, GradingJob, LabVersion, Limits, Verdict
+from grader.verdict import Failure, GradingJob, LabVersion, Verdict
 from hub.db import open_engine
 
 Judge = Callable[[GradingJob], Verdict]
@@ -180,66 +176,6 @@ def test_workers_share_the_queue_without_grading_twice(
         thread.join(timeout=120)
     assert sorted(graded) == sorted(ids)
     assert store.queue_depth() == 0
-
-
-def _grade_until_killed(database_url: str, blobs: Path, started: Event) -> None:
-    store = Store(open_engine(database_url), blobs)
-
-    def never(job: GradingJob) -> Verdict:
-        started.set()
-        time.sleep(600)
-        raise AssertionError("was to be killed")
-
-    run_worker(
-        store,
-        grade=never,
-        gradebooks=Gradebooks(blobs.parent / "none"),
-        rules_of=lambda _course, _lab: LabRules(3, "best", 0, 0, 0, Limits()),
-        stop=threading.Event(),
-        name="victim",
-        lease_seconds=1,
-    )
-
-
-@pytest.fixture
-def victim(database_url: str, tmp_path: Path, store: Store) -> Iterator[Callable[[], int]]:
-    """Start a worker process that takes a submission and never ends; answers its process id once it grades."""
-    context = multiprocessing.get_context("spawn")
-    started = context.Event()
-    process = context.Process(target=_grade_until_killed, args=(database_url, tmp_path / "blobs", started))
-
-    def start() -> int:
-        process.start()
-        assert started.wait(60)
-        assert process.pid is not None
-        return process.pid
-
-    yield start
-    if process.is_alive():
-        process.kill()
-    process.join()
-
-
-def test_killed_workers_submission_is_graded_once_by_another(
-    store: Store,
-    hand_in: Callable[..., str],
-    fill_in: Callable[..., bytes],
-    worker_of: Callable,
-    judge: Judge,
-    victim: Callable[[], int],
-) -> None:
-    submission_id = hand_in(fill_in())
-    pid = victim()
-    assert store.claim("impatient") is None
-    os.kill(pid, signal.SIGKILL)
-    worker = worker_of(judge)
-    while not worker.work_once():
-        time.sleep(0.1)
-    assert not worker.work_once()
-    (attempt,) = store.attempts("film", "squares", "ada")
-    assert attempt.submission.id == submission_id
-    assert attempt.submission.attempt == 1
-    assert attempt.result is not None
 
 
 def test_what_was_recorded_but_not_posted_is_posted_by_the_next_worker(
