@@ -95,7 +95,7 @@ class Instance:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        server = waitress.create_server(app, host="127.0.0.1", port=port, threads=8)
+        server = waitress.create_server(app, host="127.0.0.1", port=port, threads=16)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         try:
