@@ -127,7 +127,7 @@ def write_answers(page: Page, lab: str) -> None:
     """Put the reference answers into the learner's own notebook, as saving it in the editor would."""
     source = nbformat.read(SOURCES / lab / f"{lab}.ipynb", as_version=4)
     answers = {
-        cell.metadata.nbgrader.grade_id: re.sub(r"### (BEGIN|END) SOLUTION\n?", "", cell.source)
+        cell.metadata.nbgrader.grade_id: re.sub(r"(?m)^ *### (BEGIN|END) SOLUTION\n?", "", cell.source)
         for cell in source.cells
         if cell.metadata.get("nbgrader", {}).get("solution")
     }
@@ -136,7 +136,7 @@ def write_answers(page: Page, lab: str) -> None:
             const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
             const xsrf = document.cookie.match(/_xsrf=([^;]+)/)[1];
             const headers = {'Content-Type': 'application/json', 'X-XSRFToken': xsrf};
-            const model = await (await fetch(`${base}api/contents/${path}?content=1`, {headers})).json();
+            const model = await (await fetch(`${base}api/contents/${path}?content=1&_=${Date.now()}`, {headers})).json();
             for (const cell of model.content.cells) {
                 const id = cell.metadata.nbgrader && cell.metadata.nbgrader.grade_id;
                 if (answers[id]) cell.source = answers[id];
