@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hub.award import holder_ref
 from hub.completion import evaluate
-from hub.compute.lease import NoPriceError
+from hub.compute.lease import DAY_US, MAX_TIME_US, MINUTE_US, NoPriceError
 from hub.portal import links
 from hub.portal.running import reach
 from hub.portal.standing import PENDING, TO_DO, Score, Standing, covered, seen_by_learner, standing_of
@@ -29,6 +29,7 @@ ENROLMENT = "enrolment"
 class LabCard:
     """One lab as its learner sees it: ``counted`` hides marks not released yet, ``quote`` is None without a price.
 
+    ``closes_us`` is when it is taken no more, late or not: a lab that nobody began by then is not handed out either.
     ``short_uy`` is what the allowance lacks for the longest session, which a start holds; 0 when it can be paid.
     """
 
@@ -41,6 +42,7 @@ class LabCard:
     attempts: tuple[Attempt, ...]
     opens_us: int
     due_us: int | None
+    closes_us: int | None
     quote: Quote | None
     short_uy: int
     reach: Reach
@@ -51,6 +53,10 @@ class LabCard:
         """How often the lab may still be handed in; what failed through our fault does not count."""
         return max(0, self.lab.attempts - sum(attempt.submission.state != "failed" for attempt in self.attempts))
 
+    def is_over(self, now_us: int) -> bool:
+        """Whether it was not begun in time: nothing can be handed in, and a start would not bring it."""
+        return self.standing == "not-started" and self.closes_us is not None and self.closes_us < now_us
+
     @property
     def pending(self) -> bool:
         """Whether the page will change by itself: something is queued or being graded."""
@@ -59,7 +65,7 @@ class LabCard:
 
 @dataclass(frozen=True)
 class CourseHome:
-    """A course as its learner sees it."""
+    """A course as its learner sees it; ``missed`` counts the labs that closed before they were begun."""
 
     course: Course
     cards: tuple[LabCard, ...]
@@ -67,6 +73,7 @@ class CourseHome:
     account: Account
     completion: Completion
     certificates: tuple[Certificate, ...]
+    missed: int
 
     @property
     def done(self) -> int:
@@ -85,10 +92,11 @@ def course_home(portal: Portal, course: Course, learner: str, running: Lease | N
     return CourseHome(
         course=course,
         cards=cards,
-        onward=_onward(cards, worked_on),
+        onward=_onward(cards, worked_on, portal.clock()),
         account=account,
         completion=evaluate(course, counted, ledger.metered(learner, course.id)),
         certificates=certificates(portal, course, learner),
+        missed=sum(card.is_over(portal.clock()) for card in cards),
     )
 
 
@@ -138,7 +146,10 @@ def _card(
     counted = next((_covered(result, attempts) for result in results if result.lab == lab.id), None)
     score = seen_by_learner(counted, hand_released=not counted.awaiting_hand) if counted else None
     window = portal.services.people.deadline(course.id, lab.id, learner, lab.due_after_days)
-    reached = reach(portal, running, course, lab, window[0] if window else 0)
+    opens_us, due_us = window or (0, None)
+    closes_us = None if due_us is None else due_us + lab.late.grace_minutes * MINUTE_US + lab.late.last_day * DAY_US
+    is_known = bool(attempts) or lab.id in worked_on
+    reached = reach(portal, running, course, lab, (opens_us, closes_us or MAX_TIME_US), is_known=is_known)
     return LabCard(
         course=course,
         lab=lab,
@@ -147,8 +158,9 @@ def _card(
         counted=counted,
         score=score,
         attempts=attempts,
-        opens_us=window[0] if window else 0,
-        due_us=window[1] if window else None,
+        opens_us=opens_us,
+        due_us=due_us,
+        closes_us=closes_us,
         quote=quote(portal, course, lab, learner, lab.minutes),
         short_uy=_short(portal, course, lab, learner, account),
         reach=reached,
@@ -173,9 +185,9 @@ def _covered(result: LabResult, attempts: tuple[Attempt, ...]) -> LabResult:
     return covered(result, hand_released=released)
 
 
-def _onward(cards: tuple[LabCard, ...], worked_on: list[str]) -> LabCard | None:
+def _onward(cards: tuple[LabCard, ...], worked_on: list[str], now_us: int) -> LabCard | None:
     """The running lab, else the last one worked on that is not handed in, else the first that is not."""
     running = next((card for card in cards if card.reach == "own"), None)
-    to_do = {card.lab.id: card for card in cards if card.standing in TO_DO}
+    to_do = {card.lab.id: card for card in cards if card.standing in TO_DO and not card.is_over(now_us)}
     last = next((to_do[lab] for lab in worked_on if lab in to_do), None)
     return running or last or next(iter(to_do.values()), None)

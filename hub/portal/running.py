@@ -61,8 +61,13 @@ def panel(portal: Portal, learner: str, lease: Lease | None, stopped: str) -> Pa
     return Panel(ended=ended, ended_course=_course(portal, ended.lease.course) if ended else None)
 
 
-def reach(portal: Portal, lease: Lease | None, course: Course, lab: Lab, opens_us: int) -> Reach:
-    """How ``lab`` is reached while ``lease`` runs (None: nothing does)."""
+def reach(
+    portal: Portal, lease: Lease | None, course: Course, lab: Lab, window: tuple[int, int], *, is_known: bool
+) -> Reach:
+    """How ``lab``, open from and until ``window``, is reached while ``lease`` runs (None: nothing does).
+
+    ``is_known`` says that the learner has worked on it before, and so has it in their home.
+    """
     if lease is None:
         return "start"
     if lease.course != course.id:
@@ -74,8 +79,11 @@ def reach(portal: Portal, lease: Lease | None, course: Course, lab: Lab, opens_u
         return "machine"
     # A start fetches every lab that is open then; what came out later is not in the learner's home.
     begun_us = lease.started_us or lease.requested_us
-    there = opens_us <= begun_us and lab.id in portal.services.submissions.released_by(course.id, begun_us)
-    return "shared" if there else "later"
+    if is_known or (
+        window[0] <= begun_us <= window[1] and lab.id in portal.services.submissions.released_by(course.id, begun_us)
+    ):
+        return "shared"
+    return "later"
 
 
 def _running(portal: Portal, lease: Lease) -> Running:

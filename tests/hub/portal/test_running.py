@@ -14,6 +14,7 @@ PREFIX = "/services/portal"
 FIRST, SECOND = "script-to-shots", "first-take"
 LAB = f"/course/micro-drama/lab/{SECOND}"
 MINUTE_US = 60_000_000
+DAY_US = 24 * 60 * MINUTE_US
 
 
 def _notebook(lab: str) -> str:
@@ -66,6 +67,16 @@ def test_a_lab_released_after_the_start_is_not_promised_in_that_session(school: 
     assert _notebook(SECOND) not in page
     assert "came out after “Script to shots” was started" in page
     assert "Stop the lab<span" in page
+
+
+def test_a_lab_that_was_closed_at_the_start_is_there_only_if_it_was_begun_before(school: Any) -> None:
+    school.release(SECOND)
+    school.now_us += 40 * DAY_US
+    school.worked("liming", FIRST, 20, ended=False)
+    assert "Closed since Sat 21 Nov 2026, 23:59; it can no longer be begun." in _page(school, LAB)
+    assert _notebook(SECOND) not in _page(school, LAB)
+    school.worked("liming", SECOND, 20, 2)
+    assert f'href="{_notebook(SECOND)}"' in _page(school, LAB)
 
 
 def test_a_lab_on_another_machine_says_why_and_offers_the_stop(school: Any, stop: Any) -> None:

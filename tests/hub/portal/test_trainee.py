@@ -58,6 +58,21 @@ def test_a_lab_that_has_not_opened_says_when_it_does(school: Any) -> None:
     assert "/hub/spawn/" not in page
 
 
+def test_a_lab_that_nobody_began_before_it_closed_is_not_offered(school: Any) -> None:
+    school.now_us += 12 * 86_400_000_000
+    page = _home(school)
+    assert _links(page, "/hub/spawn/")  # late work is taken for three days more
+    school.now_us += 3 * 86_400_000_000
+    assert "Next for you" in _home(school)  # the second lab, which is open still
+    page = school.client("liming").get(LAB).text
+    assert "Closed since Sun 15 Nov 2026, 00:09" in page
+    assert "/hub/spawn/" not in page
+    school.now_us += 20 * 86_400_000_000
+    page = _home(school)
+    assert "Closed before you began them: 2 labs." in page
+    assert "You have handed in every lab" not in page
+
+
 @pytest.mark.parametrize(("sessions", "words"), [(19, "More than half"), (26, "More than 70%"), (30, "More than 80%")])
 def test_what_is_left_is_said_in_words_as_it_runs_out(school: Any, sessions: int, words: str) -> None:
     for number in range(sessions):
