@@ -7,6 +7,7 @@ one step, so there is no moment without it. Both are checked by :func:`problems`
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,6 +63,21 @@ def ensure_firewall(settings: DockerSettings) -> None:
         _restore(program, text)
         for hook in ("INPUT", "FORWARD"):
             _jump(program, settings, hook)
+
+
+def remove(client: APIClient, settings: DockerSettings) -> None:
+    """Take the firewall's rules and the network away again, when no lab runs any more.
+
+    Raises:
+        DockerException: the daemon does not answer, or labs still run in the network.
+    """
+    client.remove_network(settings.network)
+    chain = chain_name(settings)
+    for program in filter(None, map(_program, ("iptables", "ip6tables"))):
+        for hook in ("INPUT", "FORWARD"):
+            subprocess.run([program, "--wait", "-D", hook, "-j", chain], capture_output=True, check=False)
+        for verb in ("-F", "-X"):
+            subprocess.run([program, "--wait", verb, chain], capture_output=True, check=False)
 
 
 def ipv4_rules(settings: DockerSettings) -> str:
@@ -128,9 +144,9 @@ def _differences(found: dict[str, Any], settings: DockerSettings) -> list[str]:
 
 
 def _restore(program: str, text: str) -> None:
-    restore = f"{program}-restore"
-    if shutil.which(restore) is None:
-        raise NetworkRefused(f"{restore} is not installed, so the host cannot be closed to labs; install iptables")
+    restore = _program(f"{program}-restore")
+    if restore is None:
+        raise NetworkRefused(f"{program} is not installed, so the host cannot be closed to labs; install iptables")
     done = subprocess.run([restore, "--wait", "--noflush"], input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NetworkRefused(f"{restore}: {done.stderr.strip()}; as root, feed it these lines:\n{text}")
@@ -138,12 +154,18 @@ def _restore(program: str, text: str) -> None:
 
 def _jump(program: str, settings: DockerSettings, hook: str) -> None:
     if not _jumps(program, settings, hook):
-        line = [program, "--wait", "-I", hook, "1", "-j", chain_name(settings)]
+        line = [_program(program) or program, "--wait", "-I", hook, "1", "-j", chain_name(settings)]
         done = subprocess.run(line, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NetworkRefused(f"{' '.join(line)}: {done.stderr.strip()}; run it as root")
 
 
 def _jumps(program: str, settings: DockerSettings, hook: str) -> bool:
-    line = [program, "--wait", "-C", hook, "-j", chain_name(settings)]
-    return shutil.which(program) is not None and subprocess.run(line, capture_output=True, check=False).returncode == 0
+    found = _program(program)
+    line = [found or program, "--wait", "-C", hook, "-j", chain_name(settings)]
+    return found is not None and subprocess.run(line, capture_output=True, check=False).returncode == 0
+
+
+def _program(name: str) -> str | None:
+    # An ordinary user's search path, and that of many services, leaves out where Debian puts these.
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]))

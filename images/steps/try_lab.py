@@ -1,11 +1,13 @@
 # ruff: noqa: INP001 -- a step of an image build, run as a file
-"""Imports, in the image being built, what labs and a learner's server import: trimming took nothing that is needed."""
+"""Imports, in the image being built, what a learner's server and labs import: trimming took nothing that is needed.
+
+Usage: try_lab.py needed|labs. Python keeps what it compiles on the way, which the read-only container then finds.
+"""
 
 import importlib
 import pkgutil
+import sys
 import warnings
-
-import labs
 
 NEEDED = (
     "jupyterhub.singleuser", "jupyterlab.labapp", "ipykernel.kernelapp", "nbgrader.apps.submitapp",
@@ -19,15 +21,21 @@ LAZY = (
 )  # fmt: skip
 
 
-def main() -> None:
+def main() -> int:
     """Import everything; a missing part ends the build."""
     warnings.simplefilter("ignore")
-    ours = [module.name for module in pkgutil.walk_packages(labs.__path__, "labs.")]
-    for name in (*NEEDED, *(name for name in ours if not name.endswith("_config"))):
+    for name in NEEDED if sys.argv[1] == "needed" else ours():
         importlib.import_module(name)
     for package, attribute in LAZY:
         getattr(importlib.import_module(package), attribute)
+    return 0
+
+
+def ours() -> list[str]:
+    """Every module of the toolkit but its configuration files, which only Jupyter can load."""
+    package = importlib.import_module("labs")
+    return [found.name for found in pkgutil.walk_packages(package.__path__, "labs.") if "_config" not in found.name]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
