@@ -40,7 +40,7 @@ SUM_EVENTS = "SELECT count(*), sum(length(body) + length(digest) + length(previo
 
 NUMBERS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :leases)",
-    "postgresql": "WITH n(i) AS (SELECT generate_series(0, :leases - 1))",
+    "postgresql": "WITH n(i) AS (SELECT generate_series(CAST(0 AS bigint), :leases - 1))",
 }
 # A multiplier coprime to the modulus deals the learners out evenly; days grow with the number, as in life.
 LINES = """

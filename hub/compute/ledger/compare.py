@@ -52,7 +52,7 @@ class BooksCheck:
             compare()
         except (ValueError, TypeError, SQLAlchemyError) as error:
             self._readable = False
-            self._found(0, f"the books cannot be read: {error}")
+            self._found(0, f"the books cannot be read: {str(error).splitlines()[0][:200]}")
 
     def _compare_finished(self, finished: Finished) -> None:
         grants = {(subject,): (subject, *_grant_values(given)) for subject, (_, given) in finished.grants.items()}
