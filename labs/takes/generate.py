@@ -6,21 +6,21 @@ import os
 import time
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labs.model import ModelFolder, open_model
-from labs.provenance import Output, Record, sha256_of, write_record
+from labs.provenance import Output, Record, record_take, sha256_of
 from labs.provenance.record import Model, Parameters
 from labs.takes.film import write_film
-from labs.takes.take import Take, TakeError
+from labs.takes.take import Take, TakeError, check_seed, film_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
 THREADS_VARIABLE = "REELWRIGHT_THREADS"
-MAX_SEED = 2**63 - 1
 
 
 def generate(
@@ -44,9 +44,9 @@ def generate(
         ModelError: the model folder is missing, incomplete or altered.
     """
     folder = open_model(model)
-    film = _film_path(path)
+    film = film_path(path)
     asked = _parameters(folder, frames=frames, fps=fps, steps=steps, guidance=guidance)
-    _check_seed(seed)
+    check_seed(seed)
     pipeline = _pipeline(folder)
     unknown = _unknown_words(pipeline.tokenizer, prompt)
     started = time.perf_counter()
@@ -65,8 +65,7 @@ def generate(
         made_us=time.time_ns() // 1000,
         software={name: version(name) for name in ("torch", "diffusers", "transformers", "av")},
     )
-    write_record(record, film)
-    return Take(drawn, film, record)
+    return Take(drawn, film, record_take(record, film))
 
 
 def unknown_words(prompt: str, model: str | Path | None = None) -> tuple[str, ...]:
@@ -77,24 +76,6 @@ def unknown_words(prompt: str, model: str | Path | None = None) -> tuple[str, ..
         ModelError: the model folder is missing, incomplete or altered.
     """
     return _unknown_words(_pipeline(open_model(model)).tokenizer, prompt)
-
-
-def _film_path(path: str | Path) -> Path:
-    film = Path(path)
-    if film.suffix.lower() != ".mp4":
-        raise TakeError(
-            f"文件名：得到 {film.name!r}，应以 .mp4 结尾", f"path: got {film.name!r}, expected it to end in .mp4"
-        )
-    film.parent.mkdir(parents=True, exist_ok=True)
-    return film
-
-
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-        raise TakeError(
-            f"种子：得到 {seed!r}，应为 0 到 {MAX_SEED} 的整数",
-            f"seed: got {seed!r}, expected a whole number from 0 to {MAX_SEED}",
-        )
 
 
 def _parameters(

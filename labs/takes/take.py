@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labs.language import LabError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
     from labs.provenance import Record
 
 MAX_SHOWN_BYTES = 2_000_000
+MAX_SEED = 2**63 - 1
 
 
 class TakeError(LabError):
@@ -46,3 +46,31 @@ class Take:
         data = base64.b64encode(content).decode("ascii")
         height = max(self.record.parameters.height, 320)
         return f'<video controls loop height="{height}" src="data:video/mp4;base64,{data}"></video>'
+
+
+def film_path(path: str | Path) -> Path:
+    """``path`` as the place of a film, its folder made.
+
+    Raises:
+        TakeError: it does not end in ``.mp4``.
+    """
+    film = Path(path)
+    if film.suffix.lower() != ".mp4":
+        raise TakeError(
+            f"文件名：得到 {film.name!r}，应以 .mp4 结尾", f"path: got {film.name!r}, expected it to end in .mp4"
+        )
+    film.parent.mkdir(parents=True, exist_ok=True)
+    return film
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no generator takes.
+
+    Raises:
+        TakeError: it is no whole number from 0 to 2**63 - 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise TakeError(
+            f"种子：得到 {seed!r}，应为 0 到 {MAX_SEED} 的整数",
+            f"seed: got {seed!r}, expected a whole number from 0 to {MAX_SEED}",
+        )
