@@ -1,4 +1,4 @@
-"""VALUE: the provenance of one take; parsed strictly, no I/O."""
+"""VALUE: the provenance of one take, or of one edit by hand; parsed strictly, no I/O."""
 
 from __future__ import annotations
 
@@ -46,11 +46,24 @@ class Output(_Part):
     bytes: int = Field(ge=0)
 
 
-class Record(_Part):
+class _Link(_Part):
+    """What every entry of a lab's chain says: whose it is, and which entry came before."""
+
+    learner: str = ""
+    """The JupyterHub user name; empty outside a platform."""
+    lab: str = ""
+    """The name of the lab's folder."""
+    previous: Sha256 | None = None
+    """The digest of the chain's entry before this one; None for the first."""
+    made_us: int
+    """Microseconds since the epoch, UTC, by the clock of the machine it was made on."""
+
+
+class Record(_Link):
     """Everything needed to say how a take came about, and to make it again on the same machine."""
 
     kind: Literal["reelwright-take/1"] = "reelwright-take/1"
-    engine: Literal["diffusion"] = "diffusion"
+    engine: Literal["diffusion", "previs"] = "diffusion"
     """What drew the picture; a procedural engine must never call itself diffusion."""
     prompt: str
     unknown_words: tuple[str, ...]
@@ -62,6 +75,14 @@ class Record(_Part):
     device: str
     seconds: float = Field(ge=0)
     """Wall time of generation, without loading the model."""
-    made_us: int
-    """Microseconds since the epoch, UTC, by the clock of the machine that made the take."""
     software: dict[str, str]
+
+
+class Edit(_Link):
+    """What a person, or a tool at their hand, made out of other files: a cut, a repair, a labelled export."""
+
+    kind: Literal["reelwright-edit/1"] = "reelwright-edit/1"
+    what: str = Field(min_length=1, max_length=2000)
+    """What was done, in the person's or the tool's words."""
+    inputs: tuple[Output, ...]
+    output: Output

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from labs.provenance.record import ProvenanceError, Record
+from labs.provenance.chain import add_to_chain, chain_folder, sha256_file
+from labs.provenance.record import Edit, Output, ProvenanceError, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_RECORD_BYTES = 100_000
-_BLOCK = 1 << 20
 
 
 def sha256_of(path: str | Path) -> str:
@@ -19,14 +24,10 @@ def sha256_of(path: str | Path) -> str:
     Raises:
         ProvenanceError: the file cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
+        return sha256_file(Path(path))
     except OSError as error:
         raise ProvenanceError(f"读不到 {path}：{error.strerror}", f"cannot read {path}: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def record_path(film: str | Path) -> Path:
@@ -39,6 +40,33 @@ def write_record(record: Record, film: str | Path) -> Path:
     path = record_path(film)
     path.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def record_take(record: Record, film: str | Path) -> Record:
+    """Put ``record`` at the end of its lab's chain and write it beside ``film``; returns it as written."""
+    folder = chain_folder(Path(film))
+    linked = add_to_chain(folder, lambda previous: record.model_copy(update=_whose(folder) | {"previous": previous}))
+    write_record(linked, film)
+    return linked
+
+
+def log_edit(inputs: Sequence[str | Path], output: str | Path, what: str) -> Edit:
+    """Note in the lab's chain that ``output`` was made out of ``inputs`` by hand or by a tool.
+
+    Raises:
+        ProvenanceError: a file cannot be read, or ``what`` says nothing.
+    """
+    if not what.strip():
+        raise ProvenanceError("what：没有写做了什么", "what: got nothing, expected what was done")
+    folder = chain_folder(Path(output))
+    edit = Edit(
+        what=what.strip(),
+        inputs=tuple(_output(Path(file)) for file in inputs),
+        output=_output(Path(output)),
+        made_us=time.time_ns() // 1000,
+        **_whose(folder),
+    )
+    return add_to_chain(folder, lambda previous: edit.model_copy(update={"previous": previous}))
 
 
 def read_record(path: str | Path) -> Record:
@@ -84,3 +112,11 @@ def verify(film: str | Path) -> Record:
             f"{file}: the file has changed (SHA-256 is {got}, the record says {record.output.sha256})",
         )
     return record
+
+
+def _output(file: Path) -> Output:
+    return Output(file=file.name, sha256=sha256_of(file), bytes=file.stat().st_size)
+
+
+def _whose(folder: Path) -> dict[str, str]:
+    return {"learner": os.environ.get("JUPYTERHUB_USER", ""), "lab": folder.name}
