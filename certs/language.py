@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import request, url_for
+from flask import g, request, url_for
 from flask_babel import Babel, Domain, get_locale
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def install(app: Flask) -> None:
 
 def current() -> str:
     """The language of this request: ``zh_CN`` or ``en``."""
-    return "zh_CN" if get_locale().language == "zh" else "en"
+    if "certs_language" not in g:
+        g.certs_language = "zh_CN" if get_locale().language == "zh" else "en"
+    return str(g.certs_language)
 
 
 def asked() -> str | None:

@@ -307,7 +307,7 @@ def test_the_svg_badge_verifies_and_carries_the_exact_bytes(
     svg = print_svg(document)
     assert look(svg).verdict is Verdict.VALID
     assert read_svg(svg).credential == document
-    assert extract_svg(svg, element="openbadges:credential", as_text=True) == document.decode()
+    assert extract_svg(svg, element="openbadges:credential", text_fallback=True) == document.decode()
     assert print_svg(document) == svg
 
 
