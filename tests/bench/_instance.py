@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -142,7 +143,7 @@ def submit_and_wait(address: str, lab: str, learner: str, notebook: bytes) -> fl
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value that ``percent`` of the values do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100).__int__() - 1)]
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def cores() -> int:
