@@ -85,9 +85,11 @@ def test_a_lab_on_another_machine_says_why_and_offers_the_stop(school: Any, stop
     school.release(SECOND)
     school.now_us += 60 * MINUTE_US
     school.worked("liming", FIRST, 20, ended=False)
-    page = _page(school, LAB)
-    assert "“Script to shots” runs now on another machine (CPU lab). Stop it to start this lab." in page
-    assert _notebook(SECOND) not in page
+    for path, stops in (("/", 2), (LAB, 1)):
+        page = _page(school, path)
+        assert "“Script to shots” runs now on another machine (CPU lab). Stop it to start this lab." in page
+        assert _notebook(SECOND) not in page
+        assert page.count("Stop the lab<span") == stops
     after = stop(school, LAB, follow_redirects=True).text
     assert f"opt-lab={SECOND}" in after
     assert "opt-profile=gpu-slice" in after
