@@ -211,7 +211,7 @@ class DockerLab(LeasedLab, DockerSpawner):
 
     async def _hold(self, lease_id: UUID, container_id: str, started_us: int) -> None:
         ledger = self.platform.ledger
-        if (await asyncio.to_thread(ledger.lease, lease_id)).state not in {"opened", "running"}:
+        if await asyncio.to_thread(docker_box.lease_state, ledger, lease_id) not in {"opened", "running"}:
             return
         await asyncio.to_thread(ledger.record_started, lease_id, started_us, self.source)
         self.lease_id, self.object_id, self.object_name = lease_id, container_id, container_name(lease_id)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from hub.compute.lease import UnknownLeaseError
 from hub.spawner.docker_settings import LABEL_INSTANCE, LABEL_LEARNER, LABEL_LEASE
 from hub.spawner.docker_witness import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hub.compute.lease import LeaseState
     from hub.compute.ledger import Ledger
     from hub.spawner.docker_settings import DockerSettings
     from hub.spawner.docker_witness import DockerWitness
@@ -88,8 +90,16 @@ def settle(ledger: Ledger, witness: DockerWitness, lease_id: UUID) -> bool:
     started_us = witness.started_us()
     if ending is None or started_us is None:
         return False
-    if ledger.lease(lease_id).state != "void":
+    if lease_state(ledger, lease_id) != "void":
         ledger.record_started(lease_id, started_us, SOURCE)
         ledger.record_ended(lease_id, ending.at_us, SOURCE, ending.reason, ending.uncertainty_us)
     witness.remove()
     return True
+
+
+def lease_state(ledger: Ledger, lease_id: UUID) -> LeaseState:
+    """The state of a lease; ``void`` for one that this ledger does not know, as after an older backup was restored."""
+    try:
+        return ledger.lease(lease_id).state
+    except UnknownLeaseError:
+        return "void"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
-from hub.compute.lease import UnknownLeaseError
 from hub.spawner import docker_box
 from hub.spawner.docker_witness import SOURCE, DockerWitness, leases_with_containers
 
@@ -77,10 +76,7 @@ def _settle(platform: Platform, lease: Lease, witness: DockerWitness, *, is_late
 
 
 def _end_unpaid(platform: Platform, lease_id: UUID, witness: DockerWitness) -> int:
-    try:
-        state = platform.ledger.lease(lease_id).state
-    except UnknownLeaseError:
-        state = "void"
+    state = docker_box.lease_state(platform.ledger, lease_id)
     if state in {"opened", "running"}:
         return 0  # opened since we read the open ones
     log.warning("Ending the container of lease %s, which is %s", lease_id, state)

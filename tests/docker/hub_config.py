@@ -21,6 +21,6 @@ pool = Pool(platform.engine, GpuSettings())
 c.JupyterHub.spawner_class = type("Lab", (DockerLab,), {"platform": platform, "settings": settings, "pool": pool})
 c.JupyterHub.services.append({"name": "tester", "api_token": os.environ["TEST_TOKEN"]})
 c.JupyterHub.load_roles.append(
-    {"name": "tester", "scopes": ["admin:users", "admin:servers", "access:servers"], "services": ["tester"]}
+    {"name": "tester", "scopes": ["admin:users", "admin:servers", "access:servers", "proxy"], "services": ["tester"]}
 )
 c.JupyterHub.log_level = "INFO"

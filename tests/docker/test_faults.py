@@ -172,6 +172,16 @@ def test_a_missing_image_is_refused_in_both_languages_and_nothing_is_held(hub: A
     assert open_leases(hub) == []
 
 
+def test_a_left_over_container_of_a_lease_that_nobody_knows_is_no_hindrance(hub: Any) -> None:
+    client, stray = hub.daemon.client, "00000000-0000-4000-8000-00000000beef"
+    labels = {"reelwright.lease": stray, "reelwright.instance": hub.settings.instance, "reelwright.learner": LEARNER}
+    made = client.create_container(hub.settings.image, ["sleep", "600"], name=f"reelwright-{stray}", labels=labels)
+    client.start(made["Id"])
+    hub.start_lab(LEARNER)
+    assert made["Id"] not in [container["Id"] for container in client.containers(all=True)]
+    hub.stop_lab(LEARNER)
+
+
 def test_reconciling_ends_containers_that_nobody_pays_for(hub: Any) -> None:
     client = hub.daemon.client
     stray = "00000000-0000-4000-8000-00000000dead"
