@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hub.claim_commands import claim_commands
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -177,6 +179,17 @@ def grant(learner: str, course_id: str, yuan: str, why: str) -> None:
     from hub.compute.command import grant as grant_compute
 
     sys.exit(grant_compute(_platform().ledger, learner, course_id, yuan, why, time.time_ns() // 1000))
+
+
+ledger.add_command(claim_commands(lambda: _platform().ledger))
+
+
+@ledger.command()
+def metrics() -> None:
+    """Print the ledger's figures for Prometheus; no learner is named."""
+    from hub.compute.metrics import metrics as render_metrics
+
+    click.echo(render_metrics(_platform().ledger), nl=False)
 
 
 @cli.command(name="verify")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.migrate import upgrade
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -65,3 +67,21 @@ def test_a_wrong_argument_names_what_is_known(
     tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     assert says(reelwright(tmp_path, *arguments), *words)
+
+
+def test_a_claim_over_an_unknown_programme_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    upgrade(f"sqlite:///{tmp_path / 'var' / 'reelwright.db'}")
+    days = ("2026-10-01", "2026-11-01")
+    done = reelwright(
+        tmp_path, "ledger", "claim", "preview", "nowhere", "nobody", *days, "--operator", "base", "--contract", "c-1"
+    )
+    assert says(done, "nowhere")
+
+
+def test_metrics_are_printed_without_an_instance_running(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    upgrade(f"sqlite:///{tmp_path / 'var' / 'reelwright.db'}")
+    done = reelwright(tmp_path, "ledger", "metrics")
+    assert done.returncode == 0, done.stderr
+    assert "# TYPE" in done.stdout

@@ -239,6 +239,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_hub_grant_account", ["learner", "course"], unique=False)
 
     op.create_table(
+        "hub_heartbeat",
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("lease"),
+    )
+    op.create_table(
         "hub_lease",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("learner", sa.String(length=255), nullable=False),
@@ -269,6 +276,18 @@ def upgrade() -> None:
     with op.batch_alter_table("hub_lease", schema=None) as batch_op:
         batch_op.create_index("ix_hub_lease_account", ["learner", "course", "requested_us"], unique=False)
         batch_op.create_index("ix_hub_lease_state", ["state"], unique=False)
+
+    op.create_table(
+        "hub_observation",
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("started_us", sa.BigInteger(), nullable=False),
+        sa.Column("ended_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("subject"),
+    )
+    with op.batch_alter_table("hub_observation", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_observation_lease", ["lease"], unique=False)
 
     op.create_table(
         "hub_subsidy_use",
@@ -532,11 +551,16 @@ def downgrade() -> None:
     op.drop_table("grader_feedback_release")
     op.drop_table("grader_cell")
     op.drop_table("hub_subsidy_use")
+    with op.batch_alter_table("hub_observation", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_observation_lease")
+
+    op.drop_table("hub_observation")
     with op.batch_alter_table("hub_lease", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_lease_state")
         batch_op.drop_index("ix_hub_lease_account")
 
     op.drop_table("hub_lease")
+    op.drop_table("hub_heartbeat")
     with op.batch_alter_table("hub_grant", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_grant_account")
 
