@@ -12,7 +12,7 @@ from certs import batch
 from certs.certificate import State
 from certs.credential.controller import Controller, controller_document, parse_controller
 from certs.files import verify_file
-from certs.standing import standing, with_record
+from certs.standing import standing, with_members, with_record
 from certs.store import now_us
 from certs.verification import Outcome, Verification
 
@@ -56,7 +56,12 @@ class Desk:
 
     def standing(self, certificate: Certificate) -> Verification:
         """Where an issued certificate stands now, from the record."""
-        return standing(certificate, self._profile, at_us=now_us(), given_up=self._keys_given_up())
+        at_us = now_us()
+        answer = standing(certificate, self._profile, at_us=at_us, given_up=self._keys_given_up())
+        if answer.facts is None or not answer.facts.members:
+            return answer
+        found = [self._store.by_id(member.id.rpartition("/")[2]) for member in answer.facts.members]
+        return with_members(answer, certificate, [one for one in found if one is not None], at_us=at_us)
 
     def check_stored(self, certificate: Certificate) -> Verification:
         """The full check of a stored certificate.

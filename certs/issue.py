@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from certs.certificate import ProgrammeClaim
-from certs.credential import proof
+from certs.credential import programme, proof
 from certs.credential.build import build
-from certs.credential.controller import method_id, parse_controller
+from certs.credential.controller import PublicKey, controller_document, method_id, parse_controller
 from certs.credential.witness import IssueLog, sign_log
 from certs.forms.typeset import PrintError, print_forms
 from certs.rules import ClaimRefused, check
@@ -30,7 +30,7 @@ from certs.verify import verify
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from certs.certificate import Certificate, Claim, IssuerProfile
@@ -86,8 +86,38 @@ def prepare(
     return Prepared(certificate_id, profile.id, document, valid_from_us)
 
 
-def sign(prepared: Prepared, key: IssuerKey) -> bytes:
+def prepare_programme(
+    claim: ProgrammeClaim,
+    profile: IssuerProfile,
+    members: Sequence[bytes],
+    *,
+    certificate_id: str,
+    status_index: int,
+    valid_from_us: int,
+    status_list: int = 0,
+) -> Prepared:
+    """Check a claim over signed course certificates and lay out what will be signed.
+
+    Raises:
+        certs.rules.ClaimRefused: with every reason against the claim.
+    """
+    check(claim, profile)
+    document = programme.build(
+        claim,
+        profile,
+        [json.loads(member) for member in members],
+        certificate_id=certificate_id,
+        status_list=status_list,
+        status_index=status_index,
+        valid_from_us=valid_from_us,
+    )
+    return Prepared(certificate_id, profile.id, document, valid_from_us)
+
+
+def sign(prepared: Prepared, key: IssuerKey, *, keys: Sequence[PublicKey] = (), logs: Sequence[bytes] = ()) -> bytes:
     """Sign exactly what was prepared, and verify the result strictly before it leaves.
+
+    ``keys`` and ``logs`` are those that course certificates inside were signed with.
 
     Raises:
         SigningError: the result does not pass (a member would be unsigned, say).
@@ -95,10 +125,11 @@ def sign(prepared: Prepared, key: IssuerKey) -> bytes:
     document = _signed(prepared.document, key, prepared.issuer, prepared.valid_from_us)
     answer = verify(
         document,
-        controllers=[parse_controller(key.controller_document(prepared.issuer))],
+        controllers=[parse_controller(controller_document(prepared.issuer, keys or [PublicKey(key.multibase)]))],
         status_lists={},
         trusted=[prepared.issuer],
         at_us=prepared.valid_from_us,
+        logs=logs,
     )
     if answer.verdict is not Verdict.VALID:
         reasons = [f"{step.name}: {step.detail}" for step in answer.steps if step.outcome is Outcome.FAILED]
@@ -218,20 +249,31 @@ def _try_sign(
     store: Store, certificate: Certificate, claim: Claim | ProgrammeClaim, key: IssuerKey, profile: IssuerProfile
 ) -> bytes | None:
     try:
+        place: dict[str, Any] = {
+            "certificate_id": certificate.id,
+            "status_list": certificate.status_list,
+            "status_index": certificate.status_index,
+            "valid_from_us": now_us(),
+        }
         if isinstance(claim, ProgrammeClaim):
-            raise ClaimRefused(("got a programme, expected a course",))  # noqa: TRY301
-        prepared = prepare(
-            claim,
-            profile,
-            certificate_id=certificate.id,
-            status_list=certificate.status_list,
-            status_index=certificate.status_index,
-            valid_from_us=now_us(),
-        )
-        return sign(prepared, key)
+            whole = prepare_programme(claim, profile, _members(store, claim), **place)
+            return sign(whole, key, keys=store.public_keys(), logs=store.issue_logs())
+        return sign(prepare(claim, profile, **place), key)
     except (ClaimRefused, SigningError) as error:
         _refuse(store, certificate.id, error)
         return None
+
+
+def _members(store: Store, claim: ProgrammeClaim) -> list[bytes]:
+    """The signed course certificates of a programme, all of them in force."""
+    found = [store.by_id(member) for member in claim.members]
+    if bad := [
+        member
+        for member, one in zip(claim.members, found, strict=True)
+        if one is None or one.document is None or one.revoked_us is not None or one.superseded_us is not None
+    ]:
+        raise ClaimRefused((f"members: got {bad[0]}, expected issued certificates that are in force",))
+    return [one.document for one in found if one is not None and one.document is not None]
 
 
 def _finish(store: Store, certificate_id: str, document: bytes, printed: Callable[[], dict[str, bytes]]) -> bool:
@@ -251,7 +293,8 @@ def _refuse(store: Store, certificate_id: str, error: Exception) -> None:
 
 def _signed(document: dict[str, Any], key: IssuerKey, issuer: str, at_us: int) -> bytes:
     try:
-        signed = proof.add(document, key.private_pem(), key.method(issuer), at_us)
+        extra = programme.contexts() if programme.is_programme(document) else None
+        signed = proof.add(document, key.private_pem(), key.method(issuer), at_us, extra_contexts=extra)
     except proof.ProofError as error:
         raise SigningError(str(error)) from error
     return json.dumps(signed, ensure_ascii=False, separators=(",", ":")).encode()

@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from certs.certificate import Text
-from certs.credential.document import DocumentRefusedError, parse
-from certs.credential.facts import Facts, FactsError, read_facts
+from certs.credential.document import DocumentRefusedError
+from certs.credential.facts import Facts, FactsError
+from certs.credential.opened import open_credential
 from certs.display import moment, short_digest
 from certs.verification import Outcome, Step, Verdict, Verification
 from certs.verify import dates_step, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from certs.certificate import Certificate, IssuerProfile
 
@@ -36,13 +37,13 @@ def standing(
     """
     document = certificate.document or b""
     try:
-        parsed = parse(document)
-        facts = read_facts(parsed)
+        opened = open_credential(document)
+        facts = opened.facts()
     except (DocumentRefusedError, FactsError) as error:
         words = Text(zh="存储的证书无法读取。", en="The stored certificate cannot be read.")
         return Verification((Step("record", Outcome.FAILED, words, str(error)),), None, Verdict.INVALID)
     steps = (
-        _record(certificate, document, given_up.get(str(parsed["proof"].get("verificationMethod")).rpartition("#")[2])),
+        _record(certificate, document, given_up.get(_key_of(opened.document))),
         _issuer(facts, certificate, profile),
         dates_step(facts, at_us),
         _status(certificate, at_us),
@@ -55,6 +56,27 @@ def with_record(answer: Verification, certificate: Certificate, *, at_us: int) -
     status = _status(certificate, at_us)
     steps = tuple(status if step.name == "status" else step for step in answer.steps)
     return replace(answer, steps=steps, verdict=_verdict(steps, answer.facts, certificate, at_us))
+
+
+def with_members(
+    answer: Verification, certificate: Certificate, members: Sequence[Certificate], *, at_us: int
+) -> Verification:
+    """``answer`` on a programme with the issuer's own record of the course certificates in it."""
+    titles = {facts.id.rpartition("/")[2]: facts.title for facts in answer.facts.members} if answer.facts else {}
+    withdrawn = [one for one in members if one.revoked_us is not None or one.superseded_us is not None]
+    if not withdrawn:
+        return answer
+    title = titles[withdrawn[0].id]
+    words = Text(
+        zh=f"其中的课程证书《{title.zh}》已撤销或被取代。",
+        en=f"The course certificate “{title.en}” in it was revoked or replaced.",
+    )
+    steps = (*answer.steps, Step("member_status", Outcome.FAILED, words))
+    return replace(answer, steps=steps, verdict=_verdict(steps, answer.facts, certificate, at_us))
+
+
+def _key_of(document: dict[str, Any]) -> str:
+    return str(document["proof"].get("verificationMethod")).rpartition("#")[2]
 
 
 def _verdict(steps: tuple[Step, ...], facts: Facts | None, certificate: Certificate, at_us: int) -> Verdict:

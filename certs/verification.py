@@ -54,6 +54,8 @@ STEP_WORDS = {
     "content": Text(zh="内容", en="Content"),
     "issuer": Text(zh="颁发者", en="Issuer"),
     "signature": Text(zh="签名", en="Signature"),
+    "members": Text(zh="所含课程证书", en="Course certificates in it"),
+    "member_status": Text(zh="所含课程证书", en="Course certificates in it"),
     "dates": Text(zh="日期", en="Dates"),
     "status": Text(zh="当前状态", en="Status"),
     "record": Text(zh="颁发记录", en="Issue record"),

@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 from certs.certificate import Text
 from certs.credential.controller import Controller, Method, did_key_controller
 from certs.credential.document import DocumentRefusedError, parse
-from certs.credential.facts import Facts, FactsError, read_facts
+from certs.credential.facts import Facts, FactsError
+from certs.credential.opened import Opened, open_credential
+from certs.credential.programme import contexts
 from certs.credential.proof import ProofError, check_shape, check_signature
 from certs.credential.witness import witnessed
 from certs.display import moment
@@ -62,12 +64,12 @@ def verify(
     steps: list[Step] = []
     facts: Facts | None = None
     try:
-        parsed = parse(document)
+        opened = open_credential(document)
         steps.append(
             _held("form", "文档结构严谨，没有重复或隐藏的内容。", "One document, nothing doubled or hidden in it.")
         )
-        check_shape(parsed["proof"])
-        facts = read_facts(parsed)
+        check_shape(opened.document["proof"])
+        facts = opened.facts()
         steps.append(_held("content", "是一份完整的开放徽章 3.0 证书。", "A complete Open Badges 3.0 certificate."))
     except DocumentRefusedError as error:
         steps.append(_failed("form", "文档不符合严格格式。", "The document is not in the strict form.", str(error)))
@@ -75,7 +77,7 @@ def verify(
         steps.append(_failed("content", "内容不是可接受的证书。", "This is not an acceptable certificate.", str(error)))
     if facts is not None:
         at_hand = _AtHand(controllers, status_lists, trusted, logs)
-        steps += _steps_of(parsed, facts, at_hand, at_us)
+        steps += _steps_of(opened, facts, at_hand, at_us)
     reached = {step.name for step in steps}
     steps += [Step(name, Outcome.UNCHECKED, _NOT_REACHED) for name in _ORDER if name not in reached]
     return Verification(tuple(steps), facts, verdict_of(steps, facts, at_us))
@@ -84,11 +86,11 @@ def verify(
 def verdict_of(steps: Sequence[Step], facts: Facts | None, at_us: int) -> Verdict:
     """The verdict that follows from the steps: what is forged is invalid before it is expired or revoked."""
     failed = {step.name for step in steps if step.outcome is Outcome.FAILED}
-    if failed - {"dates", "status"} or facts is None:
+    if failed - {"dates", "status", "member_status"} or facts is None:
         return Verdict.INVALID
-    if any(step.outcome is Outcome.UNCHECKED for step in steps if step.name in {"issuer", "signature"}):
+    if any(step.outcome is Outcome.UNCHECKED for step in steps if step.name in {"issuer", "signature", "members"}):
         return Verdict.UNKNOWN
-    if "status" in failed:
+    if failed & {"status", "member_status"}:
         return Verdict.REVOKED
     if "dates" in failed:
         return Verdict.NOT_YET_VALID if at_us + LEEWAY_US < facts.valid_from_us else Verdict.EXPIRED
@@ -107,12 +109,13 @@ class _AtHand:
     logs: Sequence[bytes]
 
 
-def _steps_of(document: dict[str, Any], facts: Facts, at_hand: _AtHand, at_us: int) -> list[Step]:
+def _steps_of(opened: Opened, facts: Facts, at_hand: _AtHand, at_us: int) -> list[Step]:
+    document = opened.document
     controller = _controller_of(facts.issuer, at_hand.controllers, at_hand.trusted)
     issuer = _issuer(document["proof"], facts, controller, at_hand.trusted)
     steps = [issuer, dates_step(facts, at_us)]
     if issuer.outcome is Outcome.HELD and controller is not None:
-        steps[1:1] = [_signature(document, controller, at_hand.logs)]
+        steps[1:1] = [_signature(opened, controller, at_hand.logs), *_members(opened, at_hand, at_us)]
         steps.append(_status(facts, controller, at_hand.status_lists, at_us))
     elif issuer.outcome is Outcome.UNCHECKED:
         words = Text(
@@ -154,10 +157,57 @@ def _issuer(proof: dict[str, Any], facts: Facts, controller: Controller | None, 
     )
 
 
-def _signature(document: dict[str, Any], controller: Controller, logs: Sequence[bytes]) -> Step:
+def _members(opened: Opened, at_hand: _AtHand, at_us: int) -> list[Step]:
+    """One step over all course certificates inside a programme: each is genuine, and none was withdrawn."""
+    if not opened.members:
+        return []
+    withdrawn = []
+    for member in opened.members:
+        inner = Opened(member, ())
+        facts = inner.facts()
+        try:
+            check_shape(member["proof"])
+            steps = _steps_of(inner, facts, at_hand, at_us)
+        except ProofError as error:
+            steps = [_failed("signature", "", "", str(error))]
+        bad = [step for step in steps if step.name in {"issuer", "signature"} and step.outcome is not Outcome.HELD]
+        if bad:
+            return [
+                Step(
+                    "members",
+                    bad[0].outcome,
+                    Text(
+                        zh=f"其中的课程证书《{facts.title.zh}》未通过核验。",
+                        en=f"The course certificate “{facts.title.en}” in it does not hold.",
+                    ),
+                    bad[0].detail,
+                )
+            ]
+        if any(step.outcome is Outcome.FAILED for step in steps):
+            withdrawn.append(facts.title)
+    if withdrawn:
+        return [
+            _failed(
+                "member_status",
+                f"其中的课程证书《{withdrawn[0].zh}》已撤销、被取代或到期。",
+                f"The course certificate “{withdrawn[0].en}” in it was revoked, replaced or has expired.",
+            )
+        ]
+    count = len(opened.members)
+    return [
+        _held(
+            "members",
+            f"所含 {count} 份课程证书各自签名成立。",
+            f"Each of the {count} course certificates in it holds by its own signature.",
+        )
+    ]
+
+
+def _signature(opened: Opened, controller: Controller, logs: Sequence[bytes]) -> Step:
+    document = opened.document
     try:
         method = _usable_method(document["proof"], controller)
-        check_signature(document, method.pem)
+        check_signature(document, method.pem, extra_contexts=contexts() if opened.members else None)
     except ProofError as error:
         return _failed(
             "signature",

@@ -44,23 +44,34 @@ def build(
         "id": address,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": join_name(title),
-        "issuer": {
-            "id": profile.id,
-            "type": ["Profile"],
-            "name": join_name(profile.name),
-            "url": f"{profile.base_url}/",
-        },
+        "issuer": issuer_of(profile),
         "validFrom": timestamp(valid_from_us),
         **({} if claim.valid_until_us is None else {"validUntil": timestamp(claim.valid_until_us)}),
         "credentialSubject": _subject(claim, profile, address),
         "evidence": _evidence(claim, address),
-        "credentialStatus": {
-            "id": f"{profile.status_address(status_list)}#{status_index}",
-            "type": "BitstringStatusListEntry",
-            "statusPurpose": "revocation",
-            "statusListIndex": str(status_index),
-            "statusListCredential": profile.status_address(status_list),
-        },
+        "credentialStatus": status_of(profile, status_list, status_index),
+    }
+
+
+def issuer_of(profile: IssuerProfile) -> dict[str, Any]:
+    """Who issues, as it stands in every credential."""
+    return {
+        "id": profile.id,
+        "type": ["Profile"],
+        "name": join_name(profile.name),
+        "url": f"{profile.base_url}/",
+    }
+
+
+def status_of(profile: IssuerProfile, number: int, index: int) -> dict[str, Any]:
+    """Where the revocation bit is."""
+    address = profile.status_address(number)
+    return {
+        "id": f"{address}#{index}",
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "revocation",
+        "statusListIndex": str(index),
+        "statusListCredential": address,
     }
 
 

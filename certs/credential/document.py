@@ -64,14 +64,31 @@ def parse(data: bytes) -> dict[str, Any]:
         DocumentRefusedError: it is spelled in any other way, names an unknown context, or has no single proof.
     """
     document = load(data)
+    check_spelling(document)
+    return document
+
+
+def check_spelling(document: dict[str, Any]) -> None:
+    """Require the one spelling of a loaded credential that we accept.
+
+    Raises:
+        DocumentRefusedError: as :func:`parse`.
+    """
     _contexts(document.get("@context"))
-    for name, value in document.items():
-        if name != "@context":
-            _walk(name, value)
+    walk({name: value for name, value in document.items() if name != "@context"})
     for name in ("credentialSubject", "proof"):
         if not isinstance(document.get(name), dict):
             raise DocumentRefusedError(f"{name}: got {_kind(document.get(name))}, expected exactly one object")
-    return document
+
+
+def walk(members: dict[str, Any]) -> None:
+    """Require plain names and printable text all the way down.
+
+    Raises:
+        DocumentRefusedError: a name or a value is of a kind that could hide something.
+    """
+    for name, value in members.items():
+        _walk(name, value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

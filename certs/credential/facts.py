@@ -80,6 +80,23 @@ class Facts:
     labs: tuple[LabEvidence, ...]
     ai_use: Text | None
     status: StatusEntry | None
+    members: tuple[Facts, ...] = ()
+
+
+def read_programme(document: dict[str, Any], members: tuple[dict[str, Any], ...]) -> Facts:
+    """The facts of a programme credential and of the course credentials in it.
+
+    Raises:
+        FactsError: as :func:`read_facts`, or a course credential is another holder's.
+    """
+    courses = tuple(read_facts(member) for member in members)
+    try:
+        facts = _read_outer(document, courses)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise FactsError(f"got a member missing or of another form ({error}), expected a CLR 2.0") from None
+    if others := [course.holder_name for course in courses if course.holder_name != facts.holder_name]:
+        raise FactsError(f"got a course certificate of {others[0]!r}, expected all of {facts.holder_name!r}")
+    return facts
 
 
 def read_facts(document: dict[str, Any]) -> Facts:
@@ -123,6 +140,31 @@ def _read(document: dict[str, Any]) -> Facts:
     )
     _agree(facts, subject)
     return facts
+
+
+def _read_outer(document: dict[str, Any], courses: tuple[Facts, ...]) -> Facts:
+    subject, issuer = document["credentialSubject"], document["issuer"]
+    achievement = _object(_list(subject["achievement"])[0])
+    until = document.get("validUntil")
+    skills = {skill.id: skill for course in courses for skill in course.skills}
+    return Facts(
+        id=_string(document["id"]),
+        issuer=_string(issuer["id"]),
+        issuer_name=split_name(_string(issuer["name"])),
+        holder_name=_holder(subject),
+        identity_sha256=_identity(subject),
+        title=split_name(_string(achievement["name"])),
+        summary=split_prose(_string(achievement["description"])),
+        criteria=split_prose(_string(achievement["criteria"]["narrative"])),
+        skills=tuple(skills.values()),
+        valid_from_us=microseconds(_string(document["validFrom"])),
+        valid_until_us=None if until is None else microseconds(_string(until)),
+        record=None,
+        labs=(),
+        ai_use=None,
+        status=_status(document),
+        members=courses,
+    )
 
 
 def _holder(subject: dict[str, Any]) -> str | None:

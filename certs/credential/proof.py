@@ -33,7 +33,14 @@ class ProofError(Exception):
     """The proof does not hold, or cannot be made; the message says why."""
 
 
-def add(document: dict[str, Any], private_pem: bytes, method: str, created_us: int) -> dict[str, Any]:
+def add(
+    document: dict[str, Any],
+    private_pem: bytes,
+    method: str,
+    created_us: int,
+    *,
+    extra_contexts: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
     """``document`` with a proof by the key, named ``method``; the same input gives the same output.
 
     Raises:
@@ -41,7 +48,9 @@ def add(document: dict[str, Any], private_pem: bytes, method: str, created_us: i
     """
     created = datetime.fromtimestamp(created_us // 1_000_000, UTC)
     try:
-        signed: dict[str, Any] = ldp.add_data_integrity_proof(document, private_pem, method, created=created)
+        signed: dict[str, Any] = ldp.add_data_integrity_proof(
+            document, private_pem, method, created=created, extra_contexts=extra_contexts
+        )
     except LibOpenBadgesException as error:
         raise ProofError(str(error)) from error
     return signed

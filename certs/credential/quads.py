@@ -168,6 +168,37 @@ _PROOF = _Node(
 )
 
 
+_CLR = "https://purl.imsglobal.org/spec/vc/clr/vocab.html#"
+_PROGRAMME = _Node(
+    (("VerifiableCredential", f"{_VC}VerifiableCredential"), ("ClrCredential", f"{_CLR}ClrCredential")),
+    True,
+    {
+        **{name: meant for name, meant in _CREDENTIAL.members.items() if name not in {"credentialSubject", "evidence"}},
+        "credentialSubject": (
+            f"{_VC}credentialSubject",
+            _Node(
+                (("ClrSubject", f"{_CLR}ClrSubject"),),
+                True,
+                {
+                    "identifier": (f"{_CLR}identifier-1", _IDENTITY),
+                    "achievement": (f"{_CLR}achievement", _ACHIEVEMENT),
+                },
+            ),
+        ),
+    },
+)
+
+
+def described_programme(outer: dict[str, Any]) -> frozenset[str] | None:
+    """The ids that a programme credential without its members describes, or None when it is of another shape."""
+    graph = _Graph()
+    try:
+        graph.describe(_PROGRAMME, {name: value for name, value in outer.items() if name != "proof"})
+    except _NotOursError:
+        return None
+    return graph.ids()
+
+
 def signed_hash(document: dict[str, Any]) -> bytes | None:
     """What an ``eddsa-rdfc-2022`` proof over ``document`` signs (64 bytes), or None when it is not of our shape.
 
@@ -225,6 +256,10 @@ class _Graph:
             for entry in _entries(member):
                 self._say(subject, known[0], self._object(known[1], entry))
         return subject
+
+    def ids(self) -> frozenset[str]:
+        """What is described, by id."""
+        return frozenset(name[1:-1] for name in self._ids)
 
     def canonical(self) -> str:
         """RDFC-1.0 where the first hash already tells all blank nodes apart; otherwise the document is not taken."""

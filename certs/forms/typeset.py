@@ -10,18 +10,20 @@ import functools
 import json
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pylopdf_fonts_zh_cn
 import typst
 from openbadgeslib.baking import ITXT_KEYWORD_OB3, bake_png
 
-from certs.credential.document import parse
-from certs.credential.facts import Facts, read_facts
+from certs.credential.opened import open_credential
 from certs.display import day, duration, percent, short_digest
 from certs.forms.code import qr_svg
 from certs.forms.png import add_software
 from certs.forms.svg import bake_svg
+
+if TYPE_CHECKING:
+    from certs.credential.facts import Facts
 
 ATTACHMENT = "credential.json"
 _FOLDER = Path(__file__).parent
@@ -57,7 +59,7 @@ def print_svg(document: bytes) -> bytes:
 
 
 def _compile(template: str, document: bytes, **options: Any) -> bytes:
-    facts = read_facts(parse(document))
+    facts = open_credential(document).facts()
     inputs = {
         "data": json.dumps(_printed(facts), ensure_ascii=False),
         "qr": qr_svg(facts.id),
@@ -104,6 +106,7 @@ def _printed(facts: Facts) -> dict[str, Any]:
         "skills": [_both(skill.title) for skill in facts.skills],
         "criteria": None if facts.criteria is None else _both(facts.criteria),
         "ai_use": None if facts.ai_use is None else _both(facts.ai_use),
+        "courses": [_course(member) for member in facts.members],
         "labs": [
             {
                 "title": _both(lab.title),
@@ -114,6 +117,17 @@ def _printed(facts: Facts) -> dict[str, Any]:
             }
             for lab in facts.labs
         ],
+    }
+
+
+def _course(facts: Facts) -> dict[str, Any]:
+    record = facts.record
+    return {
+        "title": _both(facts.title),
+        "score": "" if record is None else percent(record.score_percent),
+        "hours": _both(duration(0 if record is None else record.lab_seconds)),
+        "gpu": _both(duration(0 if record is None else record.gpu_seconds)),
+        "issued": _both(day(facts.valid_from_us)),
     }
 
 
