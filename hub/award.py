@@ -5,11 +5,13 @@ Awarding twice is harmless: the certificate store answers a repeated claim with 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from certs.certificate import Claim, LabEvidence, Skill, Text
+from certs.rules import ClaimRefused
 from hub import completion
 from hub.models import model_digest
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from hub.course import Text as CourseText
     from hub.people.person import Person
     from hub.platform import Platform
+
+log = logging.getLogger(__name__)
 
 
 def award_completed(platform: Platform) -> int:
@@ -48,7 +52,12 @@ def _award_course(platform: Platform, course: Course) -> int:
         if person is None:
             continue
         model = model_digest(platform.config.models_dir)
-        platform.certificates.request(claim(course, person, results, metered, reached.score_percent, model))
+        try:
+            platform.certificates.request(claim(course, person, results, metered, reached.score_percent, model))
+        except ClaimRefused as refused:
+            # One person's unprintable name must not keep everybody else's certificate back.
+            log.error("%s of %s: no certificate: %s", learner, course.id, "; ".join(refused.reasons))  # noqa: TRY400
+            continue
         awarded += 1
     return awarded
 

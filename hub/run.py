@@ -81,10 +81,10 @@ def _start(children: list[Child], platform: Platform, say: Callable[[str], None]
         child.start()
     for child in others:
         child.wait_ready()
-    _wait_routed(f"{platform.config.server.local_url}/services/portal/health")
+    _wait_routed(f"{platform.config.server.local_url}/services/portal/health", children)
 
 
-def _wait_routed(url: str) -> None:
+def _wait_routed(url: str, children: list[Child]) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -92,6 +92,9 @@ def _wait_routed(url: str) -> None:
                 return
         except httpx.HTTPError:
             pass
+        for child in children:
+            if child.fallen():
+                raise StartFailed(f"{child.name} ended at its start; its last words are in {child.log}")
         if time.monotonic() > deadline:
             raise StartFailed(f"{url} did not answer within {READY_SECONDS:.0f} s; see the hub's log")
         time.sleep(0.2)
