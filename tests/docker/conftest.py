@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
@@ -46,6 +46,10 @@ BUILT = "REELWRIGHT_TEST_LAB_IMAGE"
 """An image in that folder to use as it is, in place of building one."""
 
 
+class DaemonFailedError(Exception):
+    """dockerd ended at its start; the message has its last words."""
+
+
 @dataclass
 class Daemon:
     """A dockerd of ours: its folder, its socket, and its process."""
@@ -75,7 +79,7 @@ class Daemon:
     def answers(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
-            pytest.skip(f"dockerd does not run here: {(self.folder / 'log').read_text()[-400:]}")
+            raise DaemonFailedError(f"dockerd does not run here: {(self.folder / 'log').read_text()[-400:]}")
         try:
             return bool(self.client.ping())
         except docker.errors.DockerException:
@@ -148,7 +152,11 @@ def own_daemon(folder: Path) -> Iterator[Daemon]:
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     if reason := why_no_daemon():
         pytest.skip(reason)
-    with own_daemon(tmp_path_factory.mktemp("docker")) as running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(own_daemon(tmp_path_factory.mktemp("docker")))
+        except DaemonFailedError as error:
+            pytest.skip(str(error))
         yield running
 
 
