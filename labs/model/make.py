@@ -14,11 +14,14 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labs.language import LabError
 from labs.model.folder import MANIFEST, ClipDefaults, FileEntry, Manifest, ModelFolder, file_sha256, open_model
 from labs.model.vocabulary import PAD, UNKNOWN, chinese_terms, words
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 NAME = "plumbing-1"
 SEED = 20_260_101
@@ -74,26 +77,29 @@ def make_model(folder: str | Path) -> ModelFolder:
     try:
         _write_pipeline(workshop)
         (workshop / "README.md").write_text(_card(), encoding="utf-8")
-        _write_manifest(workshop)
-        _let_everyone_read(workshop)
+        write_manifest(workshop, name=NAME, trained=False, clip=CLIP)
+        let_everyone_read(workshop)
         workshop.replace(target)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     return open_model(target)
 
 
-def build_tokenizer() -> Any:
-    """A word-level tokenizer over the film vocabulary; unknown words become one ``<unk>`` each."""
+def build_tokenizer(known: Container[str] | None = None) -> Any:
+    """A word-level tokenizer over the film vocabulary, or those words of it that a model learned.
+
+    Any other word becomes one ``<unk>``.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers  # noqa: PLC0415 - late: seconds to import
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
 
-    numbers = {word: number for number, word in enumerate((PAD, UNKNOWN, *words()))}
+    numbers = {word: number for number, word in enumerate((PAD, UNKNOWN, *words(known)))}
     inner = Tokenizer(models.WordLevel(numbers, unk_token=UNKNOWN))
     inner.normalizer = normalizers.Sequence(
         [
             normalizers.NFKC(),
             normalizers.Lowercase(),
-            *(normalizers.Replace(term, f" {word} ") for term, word in chinese_terms()),
+            *(normalizers.Replace(term, f" {word} ") for term, word in chinese_terms(known)),
         ]
     )
     inner.pre_tokenizer = pre_tokenizers.Sequence(
@@ -165,17 +171,19 @@ def _card() -> str:
     return CARD.format(seed=SEED, words=", ".join(words()), **CLIP.model_dump())
 
 
-def _write_manifest(folder: Path) -> None:
+def write_manifest(folder: Path, *, name: str, trained: bool, clip: ClipDefaults) -> None:
+    """List every file of ``folder`` with its digest in the manifest that makes it a model folder."""
     files = {
         file.relative_to(folder).as_posix(): FileEntry(sha256=file_sha256(file), bytes=file.stat().st_size)
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    manifest = Manifest(name=NAME, pipeline="LTXPipeline", trained=False, clip=CLIP, files=files)
+    manifest = Manifest(name=name, pipeline="LTXPipeline", trained=trained, clip=clip, files=files)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _let_everyone_read(folder: Path) -> None:
+def let_everyone_read(folder: Path) -> None:
+    """Open ``folder`` for reading to every user of the machine."""
     # Learners' labs run under their own uids, and safetensors writes its files for the owner alone.
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)

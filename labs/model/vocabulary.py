@@ -5,6 +5,11 @@ A Chinese term is rewritten to its English word before it is looked up, so both 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 TERMS: dict[str, dict[str, tuple[str, ...]]] = {
     "size": {
         "wide": ("远景", "大远景"),
@@ -105,12 +110,14 @@ TERMS: dict[str, dict[str, tuple[str, ...]]] = {
 PAD, UNKNOWN = "<pad>", "<unk>"
 
 
-def words() -> tuple[str, ...]:
-    """Every English word, in the order of the table; a token's number depends on it."""
-    return tuple(word for axis in TERMS.values() for word in axis)
+def words(known: Container[str] | None = None) -> tuple[str, ...]:
+    """Every English word (of ``known``, where given), in the order of the table; a token's number depends on it."""
+    return tuple(word for axis in TERMS.values() for word in axis if known is None or word in known)
 
 
-def chinese_terms() -> tuple[tuple[str, str], ...]:
+def chinese_terms(known: Container[str] | None = None) -> tuple[tuple[str, str], ...]:
     """Pairs of Chinese term and English word, longest term first, so that 手机 is a phone and not a hand."""
-    pairs = [(term, word) for axis in TERMS.values() for word, terms in axis.items() for term in terms]
+    allowed = words(known)
+    table = [(term, word) for axis in TERMS.values() for word, terms in axis.items() for term in terms]
+    pairs = [(term, word) for term, word in table if word in allowed]
     return tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair[0])))

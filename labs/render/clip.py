@@ -22,22 +22,33 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def render(
-    wishes: Sequence[Wish], seeds: Sequence[int], *, frames: int, width: int, height: int, device: str = "cpu"
+    wishes: Sequence[Wish],
+    seeds: Sequence[int],
+    *,
+    frames: int,
+    width: int,
+    height: int,
+    unit: int | None = None,
+    device: str = "cpu",
 ) -> Tensor:
-    """The clips as ``uint8[N, frames, height, width, 3]`` (RGB) on ``device``."""
+    """The clips as ``uint8[N, frames, height, width, 3]`` (RGB) on ``device``.
+
+    ``unit`` is how many pixels make a frame width: less than ``width`` where a margin will be cut off.
+    """
     plans = [plan(wish, seed, frames) for wish, seed in zip(wishes, seeds, strict=True)]
-    u, v = _frame(width, height, device)
+    unit = unit or width
+    u, v = _frame(width, height, unit, device)
     look_x, look_y, zoom = (_column(plans, name, device) for name in ("look_x", "look_y", "log_zoom"))
     picture = _sets(plans, u / (zoom * SET_ZOOM).exp() + look_x, v / (zoom * SET_ZOOM).exp() + look_y)
-    picture = _add_subjects(picture, plans, (u / zoom.exp() + look_x, v / zoom.exp() + look_y, zoom.exp() * width))
+    picture = _add_subjects(picture, plans, (u / zoom.exp() + look_x, v / zoom.exp() + look_y, zoom.exp() * unit))
     picture = picture * _lights(plans, width, height, device)
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).contiguous()
 
 
-def _frame(width: int, height: int, device: str) -> tuple[Tensor, Tensor]:
+def _frame(width: int, height: int, unit: int, device: str) -> tuple[Tensor, Tensor]:
     """Where each pixel is, in frame widths from the middle: ``float32[1, 1, height, width]`` each."""
-    u = (torch.arange(width, device=device, dtype=torch.float32) + 0.5 - width / 2) / width
-    v = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) / width
+    u = (torch.arange(width, device=device, dtype=torch.float32) + 0.5 - width / 2) / unit
+    v = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) / unit
     return u.view(1, 1, 1, width), v.view(1, 1, height, 1)
 
 
@@ -91,7 +102,7 @@ def _add_subjects(picture: Tensor, plans: Sequence[Plan], view: tuple[Tensor, Te
 def _lights(plans: Sequence[Plan], width: int, height: int, device: str) -> Tensor:
     """Gains ``float32[N, 1, 3, H, W]`` of each clip's light."""
     across = torch.linspace(0, 1, width, device=device).view(1, 1, 1, 1, width)
-    u, v = _frame(width, height, device)
+    u, v = _frame(width, height, width, device)
     corner = ((u * 2).square() + (v * 2 * width / height).square()).unsqueeze(2) / 2
     lights = [LIGHT[one.wish.light] for one in plans]
     left = torch.tensor([light.left for light in lights], device=device).view(-1, 1, 3, 1, 1)
