@@ -79,9 +79,7 @@ def read_frames(path: str | Path) -> np.ndarray:
         MeasureError: there is no such file, it cannot be read, or it has no picture.
     """
     file = Path(path)
-    with _opened(file) as container:
-        if not container.streams.video:
-            raise MeasureError(f"{file}：文件里没有视频流", f"{file}: the file has no video stream")
+    with opened_film(file) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in _limited(container)])
 
 
@@ -103,3 +101,16 @@ def _opened(file: Path) -> Iterator[Any]:
         raise MeasureError(
             f"{file}：不能当作视频读取（{error}）", f"{file}: cannot be read as a film ({error})"
         ) from error
+
+
+@contextmanager
+def opened_film(file: Path) -> Iterator[Any]:
+    """The file as a PyAV container with at least one video stream.
+
+    Raises:
+        MeasureError: there is no such file, it cannot be read, or it has no picture.
+    """
+    with _opened(file) as container:
+        if not container.streams.video:
+            raise MeasureError(f"{file}：文件里没有视频流", f"{file}: the file has no video stream")
+        yield container

@@ -6,9 +6,6 @@
     store      writes and reads it beside its film
     chain      provenance.jsonl: every entry names the digest of the one before
     pack       the evidence pack: films, records, chain and a summary in one zip
-    label      the explicit and the implicit AI label, as a rule and a value
-    export     a film with both labels, and how they are read back
-    c2pa       content credentials in the exported film
 """
 
 from labs.provenance.chain import Chain, check_chain

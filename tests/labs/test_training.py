@@ -1,4 +1,4 @@
-"""Training the house model, tried out on a tiny one: every stage, going on after a stop, the gate that holds it back."""
+"""Training the house model, tried out on a tiny one: every stage, going on after a stop, the gate that holds."""
 
 from __future__ import annotations
 
