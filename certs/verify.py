@@ -215,17 +215,35 @@ def _signature(opened: Opened, controller: Controller, logs: Sequence[bytes]) ->
             "The signature does not hold: something was altered, or the key may not be used.",
             str(error),
         )
-    if method.bad_from_us is not None and not witnessed(document["proof"], method.bad_from_us, logs, controller):
-        since = moment(method.bad_from_us)
+    if method.bad_from_us is not None:
+        return _signature_by_log(document["proof"], method.bad_from_us, logs, controller)
+    return _signature_held()
+
+
+def _signature_held() -> Step:
+    return _held(
+        "signature", "签名成立，内容自颁发后一字未改。", "The signature holds; nothing was changed since issue."
+    )
+
+
+def _signature_by_log(proof: dict[str, Any], bad_from_us: int, logs: Sequence[bytes], controller: Controller) -> Step:
+    """The date in a proof says nothing once the key is known to be in other hands; the issuer's record does."""
+    listed, since = witnessed(proof, bad_from_us, logs, controller), moment(bad_from_us)
+    if listed is None:
         return _unchecked(
             "signature",
             f"签名密钥已于 {since} 宣布失密；手头的颁发日志中没有此证书，无法确认它是在那之前签署的。",
             f"The key was given up as compromised from {since} on, and no log of issue at hand says that this was"
             " signed before; get the issuer's log.",
         )
-    return _held(
-        "signature", "签名成立，内容自颁发后一字未改。", "The signature holds; nothing was changed since issue."
-    )
+    if not listed:
+        return _failed(
+            "signature",
+            f"签名密钥已于 {since} 宣布失密，而颁发者的日志中没有此证书：并非在那之前签署。",
+            f"The key was given up as compromised from {since} on, and the issuer's log does not list this certificate"
+            " among those signed before.",
+        )
+    return _signature_held()
 
 
 def _usable_method(proof: dict[str, Any], controller: Controller) -> Method:

@@ -90,17 +90,24 @@ def read_log(data: bytes, controller: Controller) -> IssueLog:
         raise WitnessError(f"got a log that cannot be read ({str(error)[:200]}), expected digests of proofs") from None
 
 
-def witnessed(proof: dict[str, Any], before_us: int, logs: Sequence[bytes], controller: Controller) -> bool:
-    """Whether one of ``logs`` lists the proof as made by its key before ``before_us`` or earlier."""
+def witnessed(proof: dict[str, Any], before_us: int, logs: Sequence[bytes], controller: Controller) -> bool | None:
+    """Whether the issuer's record says that the proof was made by its key before ``before_us``.
+
+    True when a log lists it, False when the log for that very moment does not, None when there is no such log.
+    """
+    answer = None
     for data in logs:
         try:
             log = read_log(data, controller)
         except WitnessError:
             continue
-        is_of_key = log.method == proof["verificationMethod"] and log.before_us <= before_us
-        if is_of_key and proof_digest(proof["proofValue"]) in log.proofs:
+        if log.method != proof["verificationMethod"] or log.before_us > before_us:
+            continue
+        if proof_digest(proof["proofValue"]) in log.proofs:
             return True
-    return False
+        if log.before_us == before_us:
+            answer = False
+    return answer
 
 
 def _check_signature(header: dict[str, Any], signed: bytes, signature: bytes, controller: Controller) -> None:

@@ -35,7 +35,8 @@ class Holders(Rows):
         """Forget everything about a holder; how many certificates it was.
 
         What stays is a row without a person: the random id and the place on the status list, so that neither is ever
-        given to somebody else and a revocation stays in force. A copy that the holder keeps still verifies offline.
+        given to somebody else and a revocation stays in force, and the digest of the signature, so that a log of issue
+        can still vouch for the copy that the holder keeps.
         """
         mine = select(certificate.c.id).where(certificate.c.holder_ref == holder_ref)
         with self._engine.begin() as connection:
@@ -62,7 +63,5 @@ def _exported(connection: Connection, row: Any) -> dict[str, Any]:
 
 
 def _emptied(certificate_id: str) -> dict[str, Any]:
-    empty = dict.fromkeys(
-        ("document", "document_sha256", "signed_with", "proof_sha256", "refused_reason", "revoked_reason", "paused_us")
-    )
+    empty = dict.fromkeys(("document", "document_sha256", "refused_reason", "revoked_reason", "paused_us"))
     return {**empty, "holder_ref": f"erased:{certificate_id}", "claim": "{}", "state": State.ERASED}

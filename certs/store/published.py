@@ -112,7 +112,7 @@ class Published(Rows):
     def signed_before(self, multibase: str, before_us: int) -> tuple[str, ...]:
         """Digests of the proofs made with a key and recorded before a moment, in order."""
         query = select(certificate.c.proof_sha256).where(
-            certificate.c.state == State.ISSUED,
+            certificate.c.state.in_((State.ISSUED, State.ERASED)),
             certificate.c.signed_with == multibase,
             certificate.c.issued_us < before_us,
         )

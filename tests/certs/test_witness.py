@@ -91,9 +91,20 @@ def test_a_forgery_with_the_stolen_key_dated_back_is_not_valid(
     from certs.wording import microseconds  # noqa: PLC0415
 
     signed = proof.add(forged, old.private_pem(), old.method(profile.id), microseconds(created))
-    answer = look(store, profile, json.dumps(signed, ensure_ascii=False).encode())
-    assert answer.verdict is Verdict.UNKNOWN
-    assert [step.name for step in answer.steps if step.outcome is Outcome.UNCHECKED] == ["signature"]
+    data = json.dumps(signed, ensure_ascii=False).encode()
+    answer = look(store, profile, data)
+    assert answer.verdict is Verdict.INVALID
+    assert [step.name for step in answer.steps if step.outcome is Outcome.FAILED] == ["signature"]
+    assert look(store, profile, data, logs=False).verdict is Verdict.UNKNOWN
+
+
+def test_a_log_still_vouches_for_a_copy_after_its_holder_was_forgotten(
+    store: Store, claim: Claim, profile: IssuerProfile, stolen: bytes, new: IssuerKey
+) -> None:
+    store.erase_holder(claim.holder_ref)
+    store.publish_log(store.public_keys()[0].multibase, b"", bad_from_us=0, signed_with="")
+    refresh_logs(store, new, profile)
+    assert look(store, profile, stolen).verdict is Verdict.VALID
 
 
 def test_what_is_dated_after_fails(store: Store, profile: IssuerProfile, stolen: bytes, old: IssuerKey) -> None:
