@@ -55,7 +55,7 @@ class _Link(_Part):
     """The name of the lab's folder."""
     previous: Sha256 | None = None
     """The digest of the chain's entry before this one; None for the first."""
-    made_us: int
+    made_us: int = Field(ge=0, lt=2**56)
     """Microseconds since the epoch, UTC, by the clock of the machine it was made on."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labs.provenance import ProvenanceError, check_chain, log_edit, read_record
+from labs.provenance.pack import main as pack_main
 from labs.render import previs
 
 if TYPE_CHECKING:
@@ -74,3 +76,23 @@ def test_a_torn_or_senseless_chain_costs_no_take_and_is_told(lab: Path) -> None:
         check_chain(lab / "takes")
     with pytest.raises(ProvenanceError, match="what was done"):
         log_edit([], "takes/1.mp4", " ")
+
+
+def test_the_evidence_pack_holds_all_and_says_what_does_not(lab: Path) -> None:
+    _two_takes_and_a_cut(lab)
+    (lab / "secret.mp4").symlink_to("/etc/hostname")
+    (lab / "first-take.ipynb").write_text("{}")
+    assert pack_main([".", "--to", "evidence.zip"]) == 1
+    (lab / "secret.mp4").unlink()
+    assert pack_main([".", "--to", "evidence.zip"]) == 0
+    first = (lab / "evidence.zip").read_bytes()
+    with zipfile.ZipFile(lab / "evidence.zip") as opened:
+        names = set(opened.namelist())
+        told = opened.read("summary.md").decode()
+    assert {"summary.md", "SHA256SUMS", "provenance.jsonl", "takes/1.mp4", "takes/1.json", "cut.mp4"} <= names
+    assert not {"secret.mp4", "first-take.ipynb", "evidence.zip"} & names
+    assert "everything holds" in told
+    assert "kept the second half of take 1 ← 1.mp4, 2.mp4" in told
+    assert pack_main([".", "--to", "evidence.zip"]) == 0
+    assert (lab / "evidence.zip").read_bytes() == first
+    assert pack_main([str(lab / "takes")]) == 2
