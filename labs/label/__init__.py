@@ -5,6 +5,7 @@
     rule      how the visible label must be, and the implicit label as a value
     mark      draws the visible label and finds it again
     export    a film with both, its sound untouched, and how they are read back
+    credentials    C2PA content credentials, signed last and read back
 """
 
 from labs.label.export import Labels, export_film, read_labels

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from labs.label import LabelRule, export_film, read_labels
+from labs.label.credentials import AI_MADE, SigningKey, make_signing_key, read_credentials, sign_film
 from labs.label.mark import label_tile
 from labs.measure import MeasureError, probe, read_frames
 from labs.provenance import ProvenanceError, check_chain, log_edit
@@ -87,3 +88,25 @@ def test_what_is_no_film_or_would_overwrite_itself_is_refused(film: Path) -> Non
         export_film("text.mp4", "final.mp4")
     assert not (film.parent / "final.mp4").exists()
     assert not list(film.parent.glob(".*part"))
+
+
+def test_content_credentials_are_read_back_and_a_changed_film_is_seen(film: Path) -> None:
+    export_film(film, "final.mp4")
+    signed = sign_film("final.mp4", "signed.mp4", make_signing_key("林晚"))
+    assert (signed.signer, signed.title, signed.source_types) == ("林晚", "final.mp4", (AI_MADE,))
+    assert signed.intact
+    assert not signed.trusted
+    # Signing last keeps both labels.
+    assert read_labels("signed.mp4").problems == ()
+    assert read_credentials("final.mp4") is None
+    content = bytearray((film.parent / "signed.mp4").read_bytes())
+    place = content.rindex(b"mdat") + 2000
+    content[place] ^= 1
+    (film.parent / "changed.mp4").write_bytes(content)
+    changed = read_credentials("changed.mp4")
+    assert changed is not None
+    assert not changed.intact
+    with pytest.raises(ProvenanceError, match="cannot be signed"):
+        sign_film(film, "x.mp4", SigningKey(b"no certificate", b"no key"))
+    with pytest.raises(ProvenanceError, match="cannot read"):
+        read_credentials("missing.mp4")
