@@ -49,7 +49,8 @@ def host_options(settings: DockerSettings, memory_mb: int) -> dict[str, Any]:
         "ipc_mode": "private",
         "init": True,
         "oom_score_adj": 500,  # when the host itself runs short, a lab goes before the hub
-        "dns": ["127.0.0.1"],  # the lab itself, where nobody answers: names of the outside are no way out, at once
+        "dns": ["127.0.0.1"],  # the lab itself, where nobody answers: names of the outside are no way out
+        "dns_opt": ["timeout:1", "attempts:1"],
         "log_config": {"type": "json-file", "config": {"max-size": f"{LOG_FILE_MB}m", "max-file": "1"}},
         "ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}, {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES}],
         "restart_policy": {"Name": "no"},

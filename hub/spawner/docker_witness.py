@@ -105,8 +105,11 @@ class DockerWitness:
             return None
 
     def started_us(self) -> int | None:
-        """When the lab began; None when it has not."""
-        seen = self.seen()
+        """When the lab began; None when it has not. What was recorded answers for a daemon that does not."""
+        try:
+            seen = self.seen()
+        except UNREACHABLE:
+            seen = None
         return self._record.started_us() if seen is None else seen.started_us
 
     def alive(self) -> bool:

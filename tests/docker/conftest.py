@@ -338,6 +338,7 @@ def docker_hub(daemon: Daemon, image: str, folder: Path) -> Iterator[DockerHub]:
     )  # fmt: skip
     platform = Platform(Config.load(folder / "reelwright.toml"))
     prepare.everything(platform, print)
+    os.environ["PATH"] = PATH  # making a gradebook may lose it (nbgrader's setenv), and later tests need theirs
     gpu_tables.metadata.create_all(platform.engine)
     people(platform)
     docker_network.ensure_network(daemon.client, settings)
