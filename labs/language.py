@@ -6,6 +6,8 @@
     ├── labs.script.ScriptError        a screenplay cannot be read
     ├── labs.shots.ShotError           a shot list or a timeline is wrong
     ├── labs.model.ModelError          a model folder is missing, incomplete or altered
+    ├── labs.model.settings.TrainingError  a training cannot be begun or gone on with
+    ├── labs.render.WishError          a prompt says two things of one kind, or a word previs does not draw
     ├── labs.takes.TakeError           a take cannot be made as asked
     ├── labs.measure.MeasureError      a film file cannot be measured
     └── labs.provenance.ProvenanceError  a provenance record is missing or does not hold
