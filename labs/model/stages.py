@@ -33,6 +33,7 @@ def train_vae(work: Path, examples: Examples, say: Callable[[str], None]) -> Any
     vae = build_vae(settings.shape).to(examples.device)
     optimiser = torch.optim.AdamW(vae.parameters(), lr=settings.vae_rate, betas=(0.9, 0.95), weight_decay=0.01)
     progress = Progress(work / "vae.pt", {"vae": vae}, [optimiser], settings.ema)
+    told: list[float] = []
     while progress.step < settings.vae_steps:
         for group in optimiser.param_groups:
             group["lr"] = settings.vae_rate * rate_at(progress.step, settings.vae_steps)
@@ -43,8 +44,10 @@ def train_vae(work: Path, examples: Examples, say: Callable[[str], None]) -> Any
         optimiser.step()
         progress.advance()
         progress.save_when_due(SAVE_SECONDS)
+        told.append(loss.item())
         if progress.step % TOLD_EVERY == 0 or progress.step == settings.vae_steps:
-            say(f"autoencoder: step {progress.step} of {settings.vae_steps}, loss {loss.item():.4f}")
+            say(f"autoencoder: step {progress.step} of {settings.vae_steps}, loss {sum(told) / len(told):.4f}")
+            told.clear()
     progress.save()
     progress.load_averages()
     return vae.eval()
@@ -67,7 +70,8 @@ def train_flow(work: Path, examples: Examples, bank: torch.Tensor, say: Callable
     optimisers = _optimisers(settings, text_encoder, transformer)
     modules = {"text_encoder": text_encoder, "transformer": transformer}
     progress = Progress(work / "flow.pt", modules, optimisers, settings.ema)
-    tokenizer, told = build_tokenizer(WORDS), []
+    tokenizer = build_tokenizer(WORDS)
+    told: list[float] = []
     while progress.step < settings.steps:
         part = rate_at(progress.step, settings.steps)
         for optimiser, rate in zip(optimisers, (settings.muon_rate, settings.rate), strict=True):
