@@ -198,6 +198,7 @@ def metrics() -> None:
 @click.option("--status", multiple=True, metavar="URL=FILE", help="A status list (ours are known).")
 @click.option("--trust", multiple=True, metavar="ISSUER", help="Accept this issuer only.")
 @click.option("--at", metavar="ISO-8601", help="The moment to verify for (default: now).")
+@click.option("--log", multiple=True, type=FILE, help="An issuer's signed log of issue (ours is known).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def verify_files(
     files: tuple[Path, ...],
@@ -205,6 +206,7 @@ def verify_files(
     status: tuple[str, ...],
     trust: tuple[str, ...],
     at: str | None,
+    log: tuple[Path, ...],
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Verify certificates (JSON, PDF, PNG) offline; exit status 0 all valid, 1 some invalid, 2 usage."""
@@ -214,7 +216,30 @@ def verify_files(
     platform = _platform()
     has_instance = platform.addresses_file.is_file()
     known = known_of(platform.certificates, issuer_profile(platform)) if has_instance else Known()
-    sys.exit(run_verify(files, controller, status, trust, at, as_json, known))
+    sys.exit(run_verify(files, controller, status, trust, at, as_json, known, log=log))
+
+
+@cli.group()
+def model() -> None:
+    """The house video model."""
+
+
+@model.command()
+@click.option("--prompts", default=200, show_default=True, help="How many held-out prompts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(prompts: int, as_json: bool) -> None:  # noqa: FBT001
+    """Measure what the house model obeys on held-out prompts; exit status 1 when the release gate does not hold."""
+    import json
+
+    from labs.language import LabError
+    from labs.model.evaluate import evaluate as evaluate_model
+
+    try:
+        found = evaluate_model(_platform().config.models_dir / "house", prompts=prompts)
+    except LabError as error:
+        raise click.ClickException(error.en) from error
+    click.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else str(found))
+    sys.exit(0 if found.passed else 1)
 
 
 @cli.command()

@@ -31,6 +31,8 @@ SANDBOX_DISK_MB = 512
 SANDBOX_OUTPUT_BYTES = 2_000_000
 POLL_SECONDS = 0.5
 CULL_EVERY_SECONDS = 60
+LARGEST_BATCH_MB = 25
+"""What an employer may drop on the certificate pages in one go."""
 
 
 def portal(platform: Platform) -> None:
@@ -84,8 +86,15 @@ def issuer(platform: Platform) -> None:
     from certs.issue import run_issuer  # noqa: PLC0415
     from certs.keys import IssuerKey  # noqa: PLC0415
 
-    key = IssuerKey.load_or_create(platform.secrets.path("issuer-key.pem"))
-    run_issuer(platform.certificates, key, issuer_profile(platform), poll_seconds=POLL_SECONDS, stop=_stop_event())
+    file = platform.secrets.path("issuer-key.pem")
+    run_issuer(
+        platform.certificates,
+        IssuerKey.load_or_create(file),
+        issuer_profile(platform),
+        poll_seconds=POLL_SECONDS,
+        stop=_stop_event(),
+        reload=lambda: IssuerKey.load_or_create(file),
+    )
 
 
 def worker(platform: Platform, name: str) -> None:
@@ -216,7 +225,7 @@ def _serve(platform: Platform, app: Callable[..., object], name: str) -> None:
         trusted_proxy_count=1,
         trusted_proxy_headers={"x-forwarded-for"},
         clear_untrusted_proxy_headers=True,
-        max_request_body_size=(platform.config.grader.max_submission_mb + 1) << 20,
+        max_request_body_size=max(platform.config.grader.max_submission_mb + 1, LARGEST_BATCH_MB) << 20,
         ident="reelwright",
     )
 
