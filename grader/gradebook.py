@@ -27,7 +27,6 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from nbgrader.utils import setenv
 
 from grader.submission import HandMark
 from grader.viewable import viewable_notebook
@@ -143,11 +142,21 @@ class Gradebooks:
 def open_gradebook(folder: Path, course: str) -> Iterator[Gradebook]:
     """Open ``folder/gradebook.db``, making it when missing."""
     # nbgrader asks the program `alembic` for a new database's version; ours lies beside this Python, on PATH or not.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    with setenv(PATH=path):
+    with _programs_first():
         gradebook = Gradebook(f"sqlite:///{folder / 'gradebook.db'}", course)
     with gradebook:
         yield gradebook
+
+
+@contextmanager
+def _programs_first() -> Iterator[None]:
+    # nbgrader's own setenv() leaves the process without the variable it set; the supervisor still needs its PATH.
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
 class _Rows:

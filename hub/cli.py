@@ -237,7 +237,7 @@ def evaluate(prompts: int, as_json: bool) -> None:  # noqa: FBT001
     try:
         found = evaluate_model(_platform().config.models_dir / "house", prompts=prompts)
     except LabError as error:
-        raise click.ClickException(error.en) from error
+        raise click.ClickException(str(error)) from error
     click.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else str(found))
     sys.exit(0 if found.passed else 1)
 

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 import certs.tables
 import grader.tables
+import hub.compute.gpu.tables
 import hub.compute.tables
 import hub.people.tables
 from hub import db
@@ -27,6 +28,7 @@ def metadata() -> list[MetaData]:
     return [
         hub.people.tables.metadata,
         hub.compute.tables.metadata,
+        hub.compute.gpu.tables.metadata,
         grader.tables.metadata,
         certs.tables.metadata,
     ]

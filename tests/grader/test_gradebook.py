@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 
-from grader.gradebook import GradebookError, Gradebooks
+from grader.gradebook import GradebookError, Gradebooks, open_gradebook
 from grader.jobs import Worker, sync_hand_marks
 from grader.release import converter_config
 from grader.store import Store
@@ -216,3 +217,10 @@ def test_unreleased_lab_and_odd_name_are_told_plainly(
         Gradebooks(tmp_path / "elsewhere").record(submission, verdict)
     with pytest.raises(GradebookError, match="folder"):
         film_class.worker.gradebooks.record(replace(submission, learner="../ada"), verdict)
+
+
+def test_making_a_gradebook_leaves_the_programs_path_as_it_was(tmp_path: Path) -> None:
+    before = os.environ["PATH"]
+    with open_gradebook(tmp_path, "film"):
+        pass
+    assert os.environ["PATH"] == before

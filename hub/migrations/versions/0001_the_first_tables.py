@@ -299,6 +299,60 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("programme", "year", "scope", "who"),
     )
     op.create_table(
+        "hub_gpu_hold",
+        sa.Column("slice", sa.String(length=100), nullable=False),
+        sa.Column("seat", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("learner", sa.String(length=255), nullable=False),
+        sa.Column("site", sa.String(length=255), nullable=False),
+        sa.Column("cohort", sa.String(length=255), nullable=False),
+        sa.Column("gpu_class", sa.String(length=255), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("slice", "seat"),
+        sa.UniqueConstraint("lease", name="uq_hub_gpu_hold_lease"),
+    )
+    op.create_table(
+        "hub_gpu_reservation",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("gpu_class", sa.String(length=255), nullable=False),
+        sa.Column("cohort", sa.String(length=255), nullable=False),
+        sa.Column("seats", sa.Integer(), nullable=False),
+        sa.Column("from_us", sa.BigInteger(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("hub_gpu_reservation", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_gpu_reservation_class", ["gpu_class", "until_us"], unique=False)
+
+    op.create_table(
+        "hub_gpu_slice",
+        sa.Column("uuid", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("gpu_class", sa.String(length=255), nullable=False),
+        sa.Column("memory_mb", sa.Integer(), nullable=False),
+        sa.Column("parent", sa.String(length=100), nullable=False),
+        sa.Column("present", sa.Boolean(), nullable=False),
+        sa.Column("seen_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid"),
+    )
+    op.create_table(
+        "hub_gpu_wait",
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("learner", sa.String(length=255), nullable=False),
+        sa.Column("site", sa.String(length=255), nullable=False),
+        sa.Column("cohort", sa.String(length=255), nullable=False),
+        sa.Column("gpu_class", sa.String(length=255), nullable=False),
+        sa.Column("longest_us", sa.BigInteger(), nullable=False),
+        sa.Column("requested_us", sa.BigInteger(), nullable=False),
+        sa.Column("used_us", sa.BigInteger(), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.Column("is_cancelled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("lease"),
+    )
+    with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_gpu_wait_class", ["gpu_class", "requested_us"], unique=False)
+
+    op.create_table(
         "grader_cell",
         sa.Column("verdict_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -550,6 +604,16 @@ def downgrade() -> None:
     op.drop_table("grader_hand_mark")
     op.drop_table("grader_feedback_release")
     op.drop_table("grader_cell")
+    with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_gpu_wait_class")
+
+    op.drop_table("hub_gpu_wait")
+    op.drop_table("hub_gpu_slice")
+    with op.batch_alter_table("hub_gpu_reservation", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_gpu_reservation_class")
+
+    op.drop_table("hub_gpu_reservation")
+    op.drop_table("hub_gpu_hold")
     op.drop_table("hub_subsidy_use")
     with op.batch_alter_table("hub_observation", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_observation_lease")
