@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grader.check import reasons
 from grader.check.handover import CHUNK, Handover
 from grader.check.outputs import Output, safe_outputs
+from grader.check.preload import modules_to_preload
 from grader.sandbox.box import Box, BoxEnded, BoxPlan, Sandbox
 from grader.verdict import GradingJob, Limits, ProducedFile
 
@@ -196,7 +197,7 @@ def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> R
         CheckerBroken: our own side failed.
     """
     lab = job.lab_version
-    limits = job.limits
+    limits, preload = job.limits, modules_to_preload(lab)
     ours = Limits(
         wall_seconds=limits.wall_seconds + _CHECKER_SECONDS,
         cpu_seconds=limits.cpu_seconds + _CHECKER_SECONDS,
@@ -207,8 +208,8 @@ def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> R
     )
     try:
         with (
-            sandbox.start(BoxPlan("runner", limits, lab.read_only, lab.environment)) as learner,
-            sandbox.start(BoxPlan("checker", ours, lab.read_only, lab.environment)) as checker,
+            sandbox.start(BoxPlan("runner", limits, lab.read_only, lab.environment, preload)) as learner,
+            sandbox.start(BoxPlan("checker", ours, lab.read_only, lab.environment, preload)) as checker,
         ):
             learner.make_ready()
             checker.make_ready()

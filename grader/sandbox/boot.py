@@ -1,6 +1,7 @@
 """The first program in every box: closes what is still open, gives up what is left of power, starts the role.
 
-Started as a script by the path it has inside the box; the first line it reads is the plan.
+Started as a script by the path it has inside the box; the first line it reads is the plan. A warm parent goes no
+further than its own walls: from there on its children go through the same steps, each with a plan of its own.
 """
 
 from __future__ import annotations
@@ -27,13 +28,19 @@ def main() -> None:
     if plan["jail"] is not None:
         jail.enter(plan["jail"])
         _load_from(plan["code"])
+    held_bytes = 0
+    if plan["parent"]:
+        from grader.sandbox import warm_parent  # noqa: PLC0415
+
+        pipe, plan = warm_parent.become_a_child(pipe, plan)
+        held_bytes = warm_parent.private_bytes()
     Path(plan["work"]).mkdir(parents=True, exist_ok=True)
     _leave_root(plan["uid"], Path(plan["work"]))
     jail.show_own_process()
-    if plan["jail"] is not None:
-        jail.give_up_power(bytes.fromhex(plan["jail"]["seccomp"]))
+    if plan["seccomp"] is not None:
+        jail.give_up_power(bytes.fromhex(plan["seccomp"]))
     os.chdir(plan["work"])
-    _limit(plan)
+    _limit(plan, held_bytes)
     if plan["role"] == "runner":
         from grader.sandbox.runner import prepare  # noqa: PLC0415
     else:
@@ -61,8 +68,9 @@ def _leave_root(uid: int, work: Path) -> None:
         os.setresuid(uid, uid, uid)
 
 
-def _limit(plan: dict[str, Any]) -> None:
-    memory = plan["memory_mb"] * _MIB
+def _limit(plan: dict[str, Any], held_bytes: int) -> None:
+    # What a warm parent had loaded before is shared with it and is not the learner's to answer for.
+    memory = plan["memory_mb"] * _MIB + held_bytes
     caps = {
         resource.RLIMIT_CPU: plan["cpu_seconds"],
         resource.RLIMIT_FSIZE: plan["disk_mb"] * _MIB,

@@ -7,6 +7,8 @@ believes nothing that comes back.
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
@@ -39,6 +41,8 @@ class BoxPlan:
     limits: Limits
     read_only: tuple[tuple[str, str], ...] = ()
     environment: Mapping[str, str] | None = None
+    preload: tuple[str, ...] = ()
+    """Modules that the notebook will import, which a warm parent may have loaded before it forks this box."""
 
 
 class Box(Protocol):
@@ -84,8 +88,10 @@ class Sandbox(Protocol):
         """Start a box; it comes up on its own until :meth:`Box.make_ready` is called."""
 
 
-def open_sandbox(choice: Choice = "auto") -> Sandbox:
+def open_sandbox(choice: Choice = "auto", *, warm: bool = True) -> Sandbox:
     """The sandbox called ``choice``; ``auto`` takes bubblewrap, else unshare. Tries it out before it answers.
+
+    With ``warm`` its boxes are forked from processes that have loaded the libraries before, as soon as there are such.
 
     Raises:
         SandboxUnavailable: it does not work on this host; the message says what to install. There is never silently
@@ -93,6 +99,7 @@ def open_sandbox(choice: Choice = "auto") -> Sandbox:
     """
     from grader.sandbox.bubblewrap import BubblewrapSandbox  # noqa: PLC0415  engines import this module
     from grader.sandbox.unshare import UnshareSandbox  # noqa: PLC0415
+    from grader.sandbox.warm import WarmSandbox  # noqa: PLC0415
 
     engines: dict[str, type[BubblewrapSandbox | UnshareSandbox]] = {
         "bubblewrap": BubblewrapSandbox,
@@ -109,7 +116,9 @@ def open_sandbox(choice: Choice = "auto") -> Sandbox:
         except (SandboxUnavailable, BoxEnded, OSError) as error:
             reasons.append(f"{name}: {error}")
         else:
-            return sandbox
+            # As a plain user, bubblewrap nests two user name spaces; its inner one may not make what forks need.
+            parents = UnshareSandbox if warm and os.getuid() != 0 and shutil.which("unshare") else type(sandbox)
+            return WarmSandbox(sandbox, parents()) if warm else sandbox
     raise SandboxUnavailable(
         "submissions cannot be graded safely on this host. Install bubblewrap (apt install bubblewrap libseccomp2), or "
         "allow user name spaces (sysctl user.max_user_namespaces). Tried: " + "; ".join(reasons)

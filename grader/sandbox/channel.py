@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import select
 import time
-from typing import TYPE_CHECKING
 
 from grader.sandbox.box import BoxEnded
-
-if TYPE_CHECKING:
-    import subprocess
 
 MAX_LINE_BYTES = 64 << 20
 _CHUNK = 1 << 18
@@ -19,10 +15,8 @@ _CHUNK = 1 << 18
 class Channel:
     """One conversation with one process. Everything received is bytes nobody has looked at."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None  # noqa: S101  opened as pipes by whoever starts a box
-        assert process.stdout is not None  # noqa: S101
-        self._write_fd, self._read_fd = process.stdin.fileno(), process.stdout.fileno()
+    def __init__(self, write_fd: int, read_fd: int) -> None:
+        self._write_fd, self._read_fd = write_fd, read_fd
         os.set_blocking(self._write_fd, False)
         os.set_blocking(self._read_fd, False)
         self._buffer = bytearray()

@@ -1,16 +1,24 @@
 """Build a box from inside fresh name spaces, with nothing but system calls: what bubblewrap does, where it is missing.
 
-The process must already be alone in new mount, PID, network, IPC and UTS name spaces with CAP_SYS_ADMIN in them.
+:func:`enter` wants a process that is alone in new mount, PID, network, IPC and UTS name spaces with CAP_SYS_ADMIN in
+them; :func:`renew` is for a fork of a process that has been through all that, and needs a box of its own again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import os
 import platform
+import select
 import signal
+import socket
+import struct
 from pathlib import Path
 from typing import Any
+
+from grader.sandbox.view import HOST_NAME, OWN_FOLDERS
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 32, 4096, 16384, 1 << 18
@@ -24,19 +32,24 @@ _PR_SET_PDEATHSIG = 1
 _PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
 _CAPABILITY_VERSION = 0x20080522
 _LAST_CAPABILITY = 63
+_MOST_DESCRIPTORS = 256
+_NEW_MOUNT, _NEW_GROUPS, _NEW_NAMES, _NEW_IPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+_NEW_PID, _NEW_NETWORK = 0x20000000, 0x40000000
+_PTS = "newinstance,ptmxmode=0666,mode=620"
+_SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x41
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter(plan: dict[str, Any]) -> None:
-    """Make the new root of ``plan`` (binds, links, hidden, home, disk_mb), move in, leave a reaper as process 1."""
+    """Make the new root of ``plan`` (binds, links, hidden, disk_mb), move in, leave a reaper as process 1."""
     root = _free_mount_point([source for source, _ in plan["binds"]])
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     os.umask(0o022)
     _tmpfs(root, 1, "0755")
     _devices(root)
-    for folder in ("/tmp", "/dev/shm", plan["home"]):  # noqa: S108  made here
+    for folder in OWN_FOLDERS:
         _tmpfs(root + folder, plan["disk_mb"], "1777")
     for source, target in plan["binds"]:
         _bind(source, root + target)
@@ -48,6 +61,38 @@ def enter(plan: dict[str, Any]) -> None:
     _pivot(root)
     for folder in ("/dev", "/"):
         _mount(None, folder, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID)
+    _settle()
+    _leave_reaper_behind()
+
+
+def fork_into_new_pids() -> int:
+    """Fork as :func:`os.fork` does; the child is process 1 of a PID name space of its own."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    _check(_libc.unshare(_NEW_PID), "unshare PIDs")
+    pid = os.fork()
+    if pid:
+        # The name space above is made for one child; without this the next could not be forked.
+        _check(_libc.setns(own, _NEW_PID), "back to the own PIDs")
+    os.close(own)
+    return pid
+
+
+def renew(disk_mb: int, shown: list[str]) -> None:
+    """Give process 1 of a new PID name space fresh folders, network, IPC and names, and leave it behind as reaper.
+
+    Folders ``shown`` inside the fresh ones stay to be seen.
+    """
+    _check(_libc.unshare(_NEW_MOUNT | _NEW_NETWORK | _NEW_IPC | _NEW_NAMES | _NEW_GROUPS), "unshare")
+    _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+    held = {folder: os.open(folder, os.O_PATH) for folder in shown}
+    for folder in OWN_FOLDERS:
+        _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={disk_mb}m,mode=1777")
+    for folder, descriptor in held.items():
+        _bind(f"/proc/self/fd/{descriptor}", folder)
+        os.close(descriptor)
+    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    _mount("devpts", "/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, _PTS)
+    _settle()
     _leave_reaper_behind()
 
 
@@ -115,9 +160,7 @@ def _devices(root: str) -> None:
         node = f"{root}/dev/{name}"
         Path(node).touch()
         _mount(f"/dev/{name}", node, None, _MS_BIND)
-    _mount(
-        "devpts", _folder(root + "/dev/pts"), "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"
-    )
+    _mount("devpts", _folder(root + "/dev/pts"), "devpts", _MS_NOSUID | _MS_NOEXEC, _PTS)
     Path(f"{root}/dev/ptmx").symlink_to("pts/ptmx")
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         Path(f"{root}/dev/{name}").symlink_to(target)
@@ -130,17 +173,45 @@ def _pivot(root: str) -> None:
     os.chdir("/")
 
 
+def _settle() -> None:
+    """Name the machine, and let programs in the box speak with each other over its own loopback."""
+    socket.sethostname(HOST_NAME)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _UP_AND_RUNNING))
+
+
 def _leave_reaper_behind() -> None:
+    """Go on in a child; the parent, process 1, buries the dead until the child ends or the host lets go of fd 0."""
+    woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
+        os.close(woken)
+        os.close(wakes)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         return
-    os.closerange(0, 64)
-    while True:
-        pid, _ = os.wait()
-        if pid == child:
-            # Process 1 ends, and with it everything in the PID name space.
-            os._exit(0)
+    for descriptor in range(1, _MOST_DESCRIPTORS):
+        if descriptor not in (woken, wakes):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    poller = select.poll()
+    poller.register(0, 0)
+    poller.register(woken, select.POLLIN)
+    while not _is_gone(child) and 0 not in dict(poller.poll()):
+        with contextlib.suppress(BlockingIOError):
+            os.read(woken, 4096)
+    # Process 1 ends, and with it everything in the PID name space.
+    os._exit(0)
+
+
+def _is_gone(child: int) -> bool:
+    """Bury who has died; whether ``child`` was among them."""
+    with contextlib.suppress(ChildProcessError):
+        while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            if pid == child:
+                return True
+    return False
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

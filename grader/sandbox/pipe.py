@@ -45,3 +45,8 @@ class Pipe:
         rest = memoryview(self._dumps(message).encode() + b"\n")
         while rest:
             rest = rest[self._write(self._write_fd, rest) :]
+
+    def close(self) -> None:
+        """Let go of both ends."""
+        self._reader.close()
+        os.close(self._write_fd)

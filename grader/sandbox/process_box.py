@@ -1,4 +1,4 @@
-"""A box that is a process tree of this host: started, spoken with, killed whole. Both engines make these."""
+"""A box that is a process tree of this host: spoken with over two pipes, killed whole. All engines make these."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import subprocess
 import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from grader.sandbox.box import BoxEnded, BoxPlan
 from grader.sandbox.cgroup import make_group
 from grader.sandbox.channel import Channel
-from grader.sandbox.view import CODE, HOME, WORK
+from grader.sandbox.process import Process, Start, StartedProcess
+from grader.sandbox.view import CODE, WORK
 from grader.sandbox.watch import MemoryWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from grader.sandbox.cgroup import ControlGroup
 
 BOOT = f"{CODE}/grader/sandbox/boot.py"
 _START_SECONDS = 120.0
@@ -29,41 +31,68 @@ _COMPLAINT_BYTES = 2000
 _MIB = 1 << 20
 _FIRST_BOX_UID = 1_879_048_192
 _BOX_UIDS = 1 << 24
-# A shell enters the control groups before the engine exists, so that no process of the box is ever outside them.
-_ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 97; shift; done; shift; exec "$@"'
+
+
+class Ends:
+    """Both ends of a box's two pipes, and the file that its first program complains to."""
+
+    def __init__(self) -> None:
+        self.box_reads, self.host_writes = os.pipe()
+        self.host_reads, self.box_writes = os.pipe()
+        self.complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by close
+
+    def give_away(self) -> None:
+        """Close the box's ends here, once the box has them."""
+        for descriptor in (self.box_reads, self.box_writes):
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close the host's ends."""
+        for descriptor in (self.host_writes, self.host_reads):
+            os.close(descriptor)
+        self.complaints.close()
 
 
 class ProcessBox:
-    """One running box."""
+    """One running box. ``launch`` makes its processes, inside the control group where there is one.
+
+    ``walls`` is what is left to the first program to shut, as :mod:`grader.sandbox.boot` reads it.
+    """
 
     def __init__(
-        self, command: list[str], plan: BoxPlan, *, jail: dict[str, Any] | None, pass_fds: tuple[int, ...] = ()
+        self,
+        plan: BoxPlan,
+        launch: Callable[[Ends, ControlGroup | None], Process],
+        *,
+        walls: dict[str, Any],
+        is_forked: bool = False,
     ) -> None:
+        self._is_over = False
+        self._ends = Ends()
         self._group = make_group(plan.limits)
-        entry_files = self._group.entry_files if self._group else ()
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  closed by kill
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _ENTER, "box", *entry_files, "--", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **_box_variables(plan)},
-            cwd="/",
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
-        self._channel = Channel(self._process)
+        try:
+            self._process = launch(self._ends, self._group)
+        except BaseException:
+            self._ends.close()
+            if self._group:
+                self._group.remove()
+            raise
+        finally:
+            self._ends.give_away()
+        self._channel = Channel(self._ends.host_writes, self._ends.host_reads)
         limit = (plan.limits.memory_mb + plan.limits.disk_mb) * _MIB
-        self._watch = None if self._group else MemoryWatch(self._process.pid, limit, self._end_processes)
-        paths = {"work": WORK, "home": HOME, "code": CODE}
-        self._plan = {**vars(plan.limits), **paths, "role": plan.role, "uid": _fresh_uid(), "jail": jail}
+        self._watch = None
+        if not self._group:
+            self._watch = MemoryWatch(self._process.pid, limit, self._process.end, shares_memory=is_forked)
+        told = {**vars(plan.limits), **walls, "work": WORK, "code": CODE, "role": plan.role, "uid": _fresh_uid()}
+        # A box that is gone already says so when it is asked to be ready.
+        with contextlib.suppress(BoxEnded):
+            self._channel.send(json.dumps(told).encode(), time.monotonic() + _START_SECONDS)
 
     def make_ready(self) -> None:
         """See :class:`grader.sandbox.box.Box`."""
-        deadline = time.monotonic() + _START_SECONDS
         try:
-            self._channel.send(json.dumps(self._plan).encode(), deadline)
-            answer = self._channel.receive(deadline)
+            answer = self._channel.receive(time.monotonic() + _START_SECONDS)
         except BoxEnded as ended:
             raise BoxEnded("start", f"{ended.cause}, exit {self._exit_status()}: {self._complaint()}") from ended
         if answer != b'{"ready": true}':
@@ -75,9 +104,10 @@ class ProcessBox:
         return None
 
     def _complaint(self) -> str:
-        self._complaints.seek(0, os.SEEK_END)
-        self._complaints.seek(max(0, self._complaints.tell() - _COMPLAINT_BYTES))
-        return self._complaints.read().decode("utf-8", "replace").strip()
+        complaints = self._ends.complaints
+        complaints.seek(0, os.SEEK_END)
+        complaints.seek(max(0, complaints.tell() - _COMPLAINT_BYTES))
+        return complaints.read().decode("utf-8", "replace").strip()
 
     def send(self, line: bytes, deadline: float) -> None:
         """See :class:`grader.sandbox.box.Box`."""
@@ -99,25 +129,19 @@ class ProcessBox:
         return BoxEnded("memory") if ended.cause == "died" and (by_kernel or by_watch) else ended
 
     def kill(self) -> None:
-        """End every process of the box and wait until none is left."""
+        """End every process of the box and wait until none is left; a second time nothing happens."""
+        if self._is_over:
+            return
+        self._is_over = True
         if self._watch:
             self._watch.stop()
-        self._end_processes()
+        self._process.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_SECONDS if _children(self._process.pid) else 1.0)
-        self._process.kill()
-        self._process.wait()
+            self._process.wait(_END_SECONDS)
+        self._process.close()
         if self._group:
             self._group.remove()
-        for stream in (self._process.stdin, self._process.stdout, self._complaints):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-
-    def _end_processes(self) -> None:
-        # Process 1 of the box first: the kernel then ends all others before the engine sees its child go.
-        for child in _children(self._process.pid):
-            _kill_child(child, self._process.pid)
+        self._ends.close()
 
     def __enter__(self) -> Self:
         return self
@@ -128,26 +152,16 @@ class ProcessBox:
         self.kill()
 
 
-def _box_variables(plan: BoxPlan) -> dict[str, str]:
-    return dict(plan.environment or {})
+def start_box(plan: BoxPlan, start: Start) -> ProcessBox:
+    """A box whose engine is started for it alone."""
+
+    def launch(ends: Ends, group: ControlGroup | None) -> Process:
+        entry_files = group.entry_files if group else ()
+        return StartedProcess(start, ends.box_reads, ends.box_writes, ends.complaints, entry_files)
+
+    return ProcessBox(plan, launch, walls={"jail": start.jail, "seccomp": start.seccomp, "parent": False})
 
 
 def _fresh_uid() -> int:
+    """A user id that no person and, as good as surely, no other box has."""
     return _FIRST_BOX_UID + secrets.randbelow(_BOX_UIDS)
-
-
-def _children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError, ValueError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def _kill_child(child: int, parent: int) -> None:
-    with contextlib.suppress(OSError):
-        handle = os.pidfd_open(child)
-        try:
-            # Held by a descriptor, so the number cannot have passed to a stranger between look and kill.
-            if child in _children(parent):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-        finally:
-            os.close(handle)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grader
 from grader.sandbox.box import BoxPlan, SandboxUnavailable
-from grader.sandbox.process_box import ProcessBox
+from grader.sandbox.process import Start
+from grader.sandbox.process_box import start_box
 from grader.sandbox.seccomp_filter import SeccompMissing, seccomp_program
-from grader.sandbox.view import HOME, box_environment, host_view
+from grader.sandbox.view import box_environment, host_view
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from grader.sandbox.box import Box
 
 
@@ -40,19 +44,19 @@ class UnshareSandbox:
 
     def start(self, plan: BoxPlan) -> Box:
         """See :class:`grader.sandbox.box.Sandbox`."""
+        with self.opening(plan, is_parent=False) as start:
+            return start_box(plan, start)
+
+    @contextmanager
+    def opening(self, plan: BoxPlan, *, is_parent: bool) -> Iterator[Start]:  # noqa: ARG002  both need the same powers
+        """How to start a box, or with ``is_parent`` a warm parent of boxes; good until the ``with`` block is left."""
         view = host_view(plan.role, plan.read_only)
-        jail = {
-            "binds": view.binds,
-            "links": view.links,
-            "hidden": view.hidden,
-            "home": HOME,
-            "disk_mb": plan.limits.disk_mb,
-            "seccomp": self._seccomp.hex(),
-        }
+        mounts = {"binds": view.binds, "links": view.links, "hidden": view.hidden}
+        jail = {**mounts, "disk_mb": plan.limits.disk_mb}
         spaces = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
         if os.getuid() != 0:
             spaces += ["--user", "--map-user=60000", "--map-group=60000", "--keep-caps"]
         boot = Path(grader.__path__[0]) / "sandbox" / "boot.py"
         environment = {**box_environment(), **(plan.environment or {})}
-        command = [self._program, *spaces, "--", sys.executable, "-I", str(boot)]
-        return ProcessBox(command, BoxPlan(plan.role, plan.limits, plan.read_only, environment), jail=jail)
+        command = (self._program, *spaces, "--", sys.executable, "-I", str(boot))
+        yield Start(command, jail, self._seccomp.hex(), environment)

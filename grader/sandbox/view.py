@@ -16,9 +16,12 @@ from pathlib import Path, PurePosixPath
 
 import grader
 
+HOST_NAME = "lab"
 HOME = "/home/learner"
 WORK = f"{HOME}/lab"
 CODE = "/opt/reelwright"
+OWN_FOLDERS = ("/tmp", "/dev/shm", HOME)  # noqa: S108  in the box
+"""Fresh, empty and writable in every box."""
 
 _ETC = (
     "/etc/alternatives",
@@ -45,6 +48,11 @@ class View:
         tops = [box for _, box in self.binds]
         made = {str(folder) for top in tops for folder in PurePosixPath(top).parents}
         return sorted(folder for folder in made if not any(f"{folder}/".startswith(f"{top}/") for top in (*tops, "//")))
+
+    def in_own_folders(self) -> list[str]:
+        """Paths of binds that lie in a folder which every box has to itself, without those inside another one."""
+        found = [box for _, box in self.binds if box.startswith(tuple(f"{folder}/" for folder in OWN_FOLDERS))]
+        return [box for box in found if not any(box.startswith(f"{other}/") for other in found)]
 
 
 def host_view(role: str, read_only: tuple[tuple[str, str], ...]) -> View:

@@ -18,10 +18,14 @@ _KIB = 1024
 
 
 class MemoryWatch:
-    """Watches the process tree under ``root`` in a thread of its own; ``end`` is called once when it is too large."""
+    """Watches the process tree under ``root`` in a thread of its own; ``end`` is called once when it is too large.
 
-    def __init__(self, root: int, limit_bytes: int, end: Callable[[], None]) -> None:
+    With ``shares_memory`` the tree was forked from a warm parent: pages they still share count by their share only.
+    """
+
+    def __init__(self, root: int, limit_bytes: int, end: Callable[[], None], *, shares_memory: bool = False) -> None:
         self._root, self._limit, self._end = root, limit_bytes, end
+        self._bytes_of = _proportional_bytes if shares_memory else _resident_bytes
         self._stop = threading.Event()
         self.exceeded = False
         self._thread = threading.Thread(target=self._look, name="box-memory", daemon=True)
@@ -33,7 +37,7 @@ class MemoryWatch:
 
     def _look(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            if sum(_resident_bytes(pid) for pid in descendants(self._root)) > self._limit:
+            if sum(self._bytes_of(pid) for pid in descendants(self._root)) > self._limit:
                 self.exceeded = True
                 self._end()
                 return
@@ -55,9 +59,18 @@ def descendants(root: int) -> list[int]:
 
 def _resident_bytes(pid: int) -> int:
     """Private and shared memory of one process; files it maps (libraries) are the page cache's, not the box's."""
+    return _sum_of(Path(f"/proc/{pid}/status"), ("RssAnon:", "RssShmem:"))
+
+
+def _proportional_bytes(pid: int) -> int:
+    """The same, every page divided by the number of processes that have it."""
+    return _sum_of(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"))
+
+
+def _sum_of(file: Path, names: tuple[str, ...]) -> int:
     total = 0
     with contextlib.suppress(OSError, IndexError, ValueError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(("RssAnon:", "RssShmem:")):
+        for line in file.read_text().splitlines():
+            if line.startswith(names):
                 total += int(line.split()[1]) * _KIB
     return total

@@ -10,6 +10,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions, ComputeChecksums, LockCells
 
+from grader.check.preload import modules_to_preload
+from grader.sandbox.box import BoxPlan, Sandbox, open_sandbox
+from grader.sandbox.warm import WarmSandbox
 from grader.verdict import GradingJob, LabVersion, Limits
 
 FAST = Limits(wall_seconds=60, cpu_seconds=40, memory_mb=1500, processes=64, disk_mb=32, output_bytes=200_000)
@@ -47,6 +50,23 @@ def text(source: str) -> Any:
 
 def code(source: str) -> Any:
     return new_code_cell(source)
+
+
+ENGINES = ("bubblewrap", "unshare", "warm")
+"""Boxes started from nothing by either engine, and boxes forked from a warm parent."""
+
+
+def open_engine_for(lab: Lab, engine: str) -> Sandbox:
+    """The sandbox that ``engine`` names; when it is to be warm, its parents are ready for ``lab``."""
+    if engine != "warm":
+        return open_sandbox(engine, warm=False)  # type: ignore[arg-type]
+    sandbox = open_sandbox()
+    assert isinstance(sandbox, WarmSandbox)
+    for role in ("runner", "checker"):
+        version = lab.version
+        plan = BoxPlan(role, FAST, version.read_only, version.environment, modules_to_preload(version))  # type: ignore[arg-type]
+        assert sandbox.warm_up(plan, 300)
+    return sandbox
 
 
 class Lab:

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grader.grade import grade
-from grader.sandbox.box import Sandbox, open_sandbox
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lab_maker import Lab, check, solution
+from lab_maker import Lab, check, open_engine_for, solution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from grader.sandbox.box import Sandbox
+
 TESTS = ("visible", "hidden", "words")
 CANARY = "canary-3f1c"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    return open_sandbox("auto")
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +31,11 @@ def lab() -> Lab:
         check("hidden", f"### BEGIN HIDDEN TESTS\nassert f(5) == 6, '{CANARY}'\n### END HIDDEN TESTS", 3),
         check("words", "f(2) / 3", 2),
     )
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "warm"])
+def sandbox(request: pytest.FixtureRequest, lab: Lab) -> Sandbox:
+    return open_engine_for(lab, request.param)
 
 
 def _game(lab: Lab, change: Callable[[list[Any]], None]) -> bytes:

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from grader.grade import grade
-from grader.sandbox.box import Sandbox, open_sandbox
 
 sys.path.insert(0, str(Path(__file__).parent))
 from typing import TYPE_CHECKING
 
-from lab_maker import FAST, Lab, check, code, locked, solution, text
+from lab_maker import FAST, Lab, check, code, locked, open_engine_for, solution, text
 
 if TYPE_CHECKING:
+    from grader.sandbox.box import Sandbox
     from grader.verdict import Verdict
 
 pytestmark = pytest.mark.slow
@@ -54,11 +54,6 @@ import math
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    return open_sandbox("auto")
-
-
-@pytest.fixture(scope="module")
 def lab() -> Lab:
     return Lab(
         text("# Arrays"),
@@ -69,6 +64,11 @@ def lab() -> Lab:
         check("words", WORDS, 2),
         code("after = 1"),
     )
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "warm"])
+def sandbox(request: pytest.FixtureRequest, lab: Lab) -> Sandbox:
+    return open_engine_for(lab, request.param)
 
 
 def nothing_leaks(verdict: Verdict) -> None:
