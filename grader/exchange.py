@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from grader.gradebook import Gradebooks
+    from grader.release import Gate
     from grader.store import Store
 
 
@@ -29,6 +30,7 @@ class _OverStore:
     gradebooks: ClassVar[Gradebooks]
     course: ClassVar[str]
     root: ClassVar[Path]
+    gate: ClassVar[Gate | None]
 
 
 class StoreList(_OverStore, abc.ExchangeList):
@@ -72,7 +74,7 @@ class StoreRelease(_OverStore, abc.ExchangeReleaseAssignment):
         """
         lab = self.coursedir.assignment_id
         try:
-            version = release_again(self.root, self.course, lab, self.store)
+            version = release_again(self.root, self.course, lab, self.store, gate=type(self).gate)
         except ReleaseRefusedError as refused:
             raise ExchangeError(f"{refused} / {refused.zh}") from refused
         self.log.info("Released %s as version %s", lab, version.version)
@@ -125,9 +127,14 @@ class AskRegrade(_OverStore, NbGraderPreprocessor):
         return nb, resources
 
 
-def exchange_config(course: str, root: Path, store: Store, gradebooks: Gradebooks) -> Config:
-    """The settings that put these classes, bound to the course's store, in the place of nbgrader's own."""
-    bound = {"store": store, "gradebooks": gradebooks, "course": course, "root": root}
+def exchange_config(
+    course: str, root: Path, store: Store, gradebooks: Gradebooks, *, gate: Gate | None = None
+) -> Config:
+    """The settings that put these classes, bound to the course's store, in the place of nbgrader's own.
+
+    ``gate`` is asked before Release publishes anything.
+    """
+    bound = {"store": store, "gradebooks": gradebooks, "course": course, "root": root, "gate": gate}
     config = Config()
     config.ExchangeFactory.list = _bind(StoreList, bound)
     config.ExchangeFactory.release_assignment = _bind(StoreRelease, bound)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from traitlets.config import Config
 
+    from grader.release import Gate
     from grader.store import Store
 
 POLICY = (
@@ -36,7 +37,9 @@ POLICY = (
 """nbgrader's pages need inline scripts; nothing a learner wrote may make the instructor's browser call elsewhere."""
 
 
-def formgrader_config(course: str, work_dir: Path, store: Store, *, timezone: str = "Asia/Shanghai") -> Config:
+def formgrader_config(
+    course: str, work_dir: Path, store: Store, *, timezone: str = "Asia/Shanghai", gate: Gate | None = None
+) -> Config:
     """The settings of one course's formgrader.
 
     Args:
@@ -44,9 +47,10 @@ def formgrader_config(course: str, work_dir: Path, store: Store, *, timezone: st
         work_dir: nbgrader's folder of the course, with ``gradebook.db``.
         store: what the buttons act on.
         timezone: of the times on the pages.
+        gate: asked before the Release button publishes anything.
     """
     config = converter_config(work_dir, course)
-    config.merge(exchange_config(course, work_dir, store, Gradebooks(work_dir.parent)))
+    config.merge(exchange_config(course, work_dir, store, Gradebooks(work_dir.parent), gate=gate))
     config.NbGraderAPI.timezone = timezone
     config.FormgradeExtension.debug = False  # it prints the settings on a page
     config.HTMLExporter.sanitize_html = True

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import InstantiateTests, SaveCells
 from traitlets.config import Config
 
+from grader.gate import GateReport
 from grader.gradebook import open_gradebook
 from grader.leaks import find_leaks
 from grader.refusal import Refused
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 IGNORED = (".ipynb_checkpoints", "__pycache__", ".git", ".DS_Store")
 # AUTOTEST cells would run the source notebook's code here, outside any box; tests are written out instead.
 CONVERTERS = [step for step in GenerateAssignment.preprocessors.default() if step is not InstantiateTests]
+
+
+Gate = Callable[[LabVersion], GateReport]
+"""Looks at a version before it is published."""
 
 
 class ReleaseRefusedError(Exception):
@@ -52,6 +58,7 @@ def release_lab(
     rubric: str = "",
     read_only: Sequence[tuple[str, str]] = (),
     environment: Mapping[str, str] | None = None,
+    gate: Gate | None = None,
 ) -> LabVersion:
     """Release ``lab`` of the course whose content lies in ``course_folder``.
 
@@ -63,15 +70,19 @@ def release_lab(
         rubric: the rubric's path in the course folder, for its version.
         read_only: host path and path in the grading box, e.g. of the models.
         environment: variables for the grading run.
+        gate: grades the reference and the blank (:func:`grader.gate.check_release`); not asked about a version that
+            the store has already.
 
     Raises:
-        ReleaseRefusedError: the source is incomplete, or its release would give away what it keeps back.
+        ReleaseRefusedError: the source is incomplete, its release would give away what it keeps back, or the gate
+            refuses; nothing has changed then.
     """
     source = course_folder / "source" / lab
     with tempfile.TemporaryDirectory(prefix="reelwright-release-") as scratch:
         _install(source, Path(scratch) / "source" / lab, lab)
         _generate(Path(scratch), course_folder.name, lab, is_rehearsal=True)
         made = read_version(Path(scratch), course_folder.name, lab, read_only=read_only, environment=environment)
+    _pass(made, store, gate)
     _install(source, work_dir / "source" / lab, lab)
     _generate(work_dir, course_folder.name, lab, is_rehearsal=False)
     if store is not None:
@@ -79,7 +90,7 @@ def release_lab(
     return made
 
 
-def release_again(root: Path, course: str, lab: str, store: Store) -> LabVersion:
+def release_again(root: Path, course: str, lab: str, store: Store, *, gate: Gate | None = None) -> LabVersion:
     """Release what an instructor edited in nbgrader's own folder, deployed as the lab's current version is.
 
     Raises:
@@ -95,8 +106,18 @@ def release_again(root: Path, course: str, lab: str, store: Store) -> LabVersion
         read_only=known.read_only if known else (),
         environment=known.environment if known else None,
     )
+    _pass(made, store, gate)
     store.release(made, rubric_version=store.rubric_version(course, lab))
     return made
+
+
+def _pass(made: LabVersion, store: Store | None, gate: Gate | None) -> None:
+    is_known = store is not None and store.lab_version(made.course, made.lab, made.version) is not None
+    if gate is None or is_known:
+        return
+    report = gate(made)
+    if not report.passes:
+        raise ReleaseRefusedError(zh=report.reasons_zh, en=report.reasons_en)
 
 
 def read_version(
