@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 RULES = LabRules(3, "best", 0, 0, 0, FAST)
-SOLUTION = (
-    "def double(x):\n    ### BEGIN SOLUTION\n    twice_as_much = x + x\n    return twice_as_much\n    ### END SOLUTION"
-)
+INSIDE = "    twice_as_much = x + x\n    return twice_as_much"
+SOLUTION = f"def double(x):\n    ### BEGIN SOLUTION\n{INSIDE}\n    ### END SOLUTION"
+GENEROUS = "got = 0.5\ntry:\n    got += 0.5 * (double(1) == 2)\nexcept Exception:\n    pass\ngot"
 TEST = "assert double(2) == 4\n### BEGIN HIDDEN TESTS\nassert double(-3) == -6\n### END HIDDEN TESTS"
 SOUND = (text("# Doubles"), solution("double", SOLUTION), check("test", TEST, 3), essay("why", "A model answer.", 2))
 
