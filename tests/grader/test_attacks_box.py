@@ -335,7 +335,7 @@ def test_processes_that_linger_end_with_the_box(lab: Lab, sandbox: Sandbox) -> N
 
 def test_a_neighbour_is_not_disturbed(lab: Lab, sandbox: Sandbox) -> None:
     """A bomb beside an honest submission: the honest one keeps its points."""
-    bomb = threading.Thread(target=lambda: run(lab, sandbox, BOMBS["fork bomb"]))
+    bomb = threading.Thread(target=lambda: run(lab, sandbox, BOMBS["fork bomb"], replace(TIGHT, wall_seconds=5)))
     bomb.start()
     try:
         verdict = grade(lab.job(lab.submission(early="early = 1", work="work = lambda: 1"), FAST), sandbox)
