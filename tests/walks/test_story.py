@@ -136,7 +136,8 @@ def write_answers(page: Page, lab: str) -> None:
             const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
             const xsrf = document.cookie.match(/_xsrf=([^;]+)/)[1];
             const headers = {'Content-Type': 'application/json', 'X-XSRFToken': xsrf};
-            const model = await (await fetch(`${base}api/contents/${path}?content=1&_=${Date.now()}`, {headers})).json();
+            const url = `${base}api/contents/${path}?content=1&_=${Date.now()}`;
+            const model = await (await fetch(url, {headers})).json();
             for (const cell of model.content.cells) {
                 const id = cell.metadata.nbgrader && cell.metadata.nbgrader.grade_id;
                 if (answers[id]) cell.source = answers[id];
@@ -229,8 +230,10 @@ def test_a_take_is_generated_and_scored(people: Any) -> None:
     open_lab(page, TAKE)
     write_answers(page, TAKE)
     notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    notebook.locator('[data-command="notebook:restart-run-all"]').click()
-    page.locator(".jp-Dialog .jp-mod-accept").click()
+    expect(notebook.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+    page.wait_for_timeout(2000)  # JupyterLab is still taking up its sessions after a reload; a person reads meanwhile
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
     deadline = time.monotonic() + 180
     while "steps-8.mp4" not in listed(page, f"micro-drama/{TAKE}/takes"):
         assert time.monotonic() < deadline, "no film was made"
@@ -249,6 +252,7 @@ def test_the_instructor_grades_the_script_by_hand_and_releases_the_feedback(peop
     standing.get_by_role("link", name=re.compile("grade by hand")).first.click()
     page.get_by_role("link", name=SCRIPT).last.click()
     page.get_by_role("link", name="Submission #1").click()
+    page.wait_for_load_state("networkidle")  # formgrader's fields save only once its own data has arrived
     mark, comment = page.locator("#hook-and-cliffhanger"), page.locator("#hook-and-cliffhanger-comment")
     with page.expect_response(lambda answer: "/api/grade/" in answer.url and answer.request.method == "PUT"):
         mark.fill("8")
