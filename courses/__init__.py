@@ -1,0 +1,1 @@
+"""Content: one folder a course; nothing here is code of the platform."""

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID, uuid4
 
-from jupyterhub.spawner import Spawner, SpawnException
+from jupyterhub.spawner import Spawner
 
 from hub.compute.lease import AllowanceExhausted, LeaseRequest, NoPriceError, format_yuan
 from hub.door.refusal import StartRefused
