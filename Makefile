@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 CATALOGS := $(shell find hub certs grader -name '*.po')
 
-.PHONY: help setup run test lint bench images clean
+.PHONY: help setup run test test-docker lint bench images clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed $(CATALOGS:.po=.mo) ## Install everything into .venv and node_modules, start nothing
 	@sh .ci/packages bubblewrap:bwrap
@@ -30,7 +30,11 @@ run: setup ## Start Reelwright here; Ctrl-C stops everything it started
 
 test: setup ## Run every test: units, contracts, and the whole story in a real browser
 	@sh .ci/packages chromium:chromium fonts-noto-cjk: util-linux:unshare
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not docker" $(PYTEST_ARGS)
+
+test-docker: setup ## Run the container engine's tests (root; installs Docker when it may)
+	@sh .ci/packages docker.io:dockerd iptables:iptables
+	@$(BIN)/python -m pytest -m docker $(PYTEST_ARGS)
 
 lint: setup ## Style, types and import contracts
 	@$(BIN)/ruff check .
