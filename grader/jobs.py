@@ -123,9 +123,9 @@ class Worker:
 
     def _job(self, claim: Claim) -> GradingJob:
         submission = claim.submission
-        version = self.store.lab_version(submission.course, submission.lab, submission.lab_version)
+        version = self.store.lab_version(submission.course, submission.lab, claim.version)
         if version is None:
-            raise JobError(f"version {submission.lab_version} of {submission.course}/{submission.lab} is not stored")
+            raise JobError(f"version {claim.version} of {submission.course}/{submission.lab} is not stored")
         files = unpack(self.store.blobs.get(submission.sha256), CAPS)
         notebook = files.pop(f"{submission.lab}.ipynb")
         limits = self.rules_of(submission.course, submission.lab).limits

@@ -226,6 +226,57 @@ class ToShow:
     known: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True)
+class RegradeChange:
+    """One attempt of a class-wide regrade: automatic points before and after; None where there were or are none yet."""
+
+    learner: str
+    attempt: int
+    submission_id: str
+    before: float | None
+    after: float | None
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class RegradeProgress:
+    """A class-wide regrade: who asked for it and why, and how far it has come."""
+
+    course: str
+    lab: str
+    version: str
+    asked_by: str
+    reason: str
+    asked_us: int
+    changes: tuple[RegradeChange, ...]
+
+    @property
+    def total(self) -> int:
+        """How many attempts are graded again."""
+        return len(self.changes)
+
+    @property
+    def done(self) -> int:
+        """How many have been."""
+        return sum(change.is_done for change in self.changes)
+
+
+@dataclass(frozen=True)
+class RegradeEffect:
+    """A learner whose counted score at a lab a regrade has changed; ``before`` None where nothing counted before.
+
+    Scores include hand marks and the late deduction, both as they stand now.
+    """
+
+    learner: str
+    course: str
+    lab: str
+    before: float | None
+    after: float
+    submission_before: str | None
+    submission_after: str
+
+
 WAITING_ZH = "等待教师评分。"
 WAITING_EN = "Waits for a person to grade it."
 

@@ -52,6 +52,8 @@ submission = Table(
     Column("late_percent", Float, nullable=False),
     Column("counts", String(8), nullable=False),  # the lab's best-or-last rule when this was handed in
     Column("lab_version", String(64), nullable=False),
+    # The version whose tests grade it in place of its own, since a class-wide regrade; empty: its own does.
+    Column("grade_by", String(64), nullable=False, default=""),
     Column("signature", String(128), nullable=False, default=""),  # the intake's, over the receipt; base64
     Column("state", String(16), nullable=False),
     Column("verdict_id", Integer),
@@ -133,11 +135,25 @@ feedback_release = Table(
     Column("released_by", String(_NAME), nullable=False),
 )
 
+regrade_round = Table(
+    "grader_regrade_round",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("version", String(64), nullable=False),  # the lab version whose tests everybody is graded by from now on
+    Column("asked_by", String(_NAME), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Index("grader_regrade_round_lab", "course", "lab"),
+)
+
 regrade = Table(
     "grader_regrade",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("submission_id", String(36), nullable=False, index=True),
+    Column("round_id", Integer, index=True),  # of the class-wide regrade that this is part of
     Column("asked_by", String(_NAME), nullable=False),
     Column("reason", Text, nullable=False),
     Column("asked_us", BigInteger, nullable=False),

@@ -36,10 +36,15 @@ class Claim:
     fence: int
     tries: int
     lease_until_us: int
+    version: str
+    """The lab version to grade by: the one it was made from, or since a class-wide regrade the mended one."""
 
 
 def claim(connection: Connection, worker: str, now_us: int, lease_us: int) -> Claim | None:
-    """Take the oldest submission that is due; those that used up their tries are given up on the way."""
+    """Take the oldest submission that is due; those that used up their tries are given up on the way.
+
+    Whoever has no score yet goes before all who are only graded again.
+    """
     while (row := _next_due(connection, now_us)) is not None:
         if row.tries >= MAX_TRIES:
             give_up(connection, row.id, now_us, GIVEN_UP_ZH, GIVEN_UP_EN)
@@ -55,14 +60,16 @@ def claim(connection: Connection, worker: str, now_us: int, lease_us: int) -> Cl
         submission = find(connection, row.id)
         if submission is None:
             raise AssertionError("the row was locked by this transaction")
-        return Claim(submission, row.fence + 1, row.tries + 1, now_us + lease_us)
+        version = row.grade_by or row.lab_version
+        return Claim(submission, row.fence + 1, row.tries + 1, now_us + lease_us, version)
     return None
 
 
 def _next_due(connection: Connection, now_us: int) -> Any:
     waiting = and_(table.c.state == "queued", table.c.not_before_us <= now_us)
     abandoned = and_(table.c.state == "grading", table.c.lease_until_us <= now_us)
-    oldest = select(table).where(or_(waiting, abandoned)).order_by(table.c.received_us, table.c.id).limit(1)
+    order = (table.c.verdict_id.is_not(None), table.c.received_us, table.c.id)
+    oldest = select(table).where(or_(waiting, abandoned)).order_by(*order).limit(1)
     return connection.execute(oldest.with_for_update(skip_locked=True)).first()
 
 

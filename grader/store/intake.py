@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from grader.refusal import Refused
+from grader.store.regrades import mended_version
 from grader.submission import LabRules, Submission, Window, late_penalty, lateness, receipt_of
 from grader.tables import submission as table
 
@@ -65,7 +66,7 @@ def add(connection: Connection, received: Received) -> Submission:
         raise _used_up(used, received.rules.attempts)
     mine = _of(received.course, received.lab, received.learner)
     last = connection.execute(select(func.max(table.c.attempt)).where(mine)).scalar_one()
-    values = _values(received, (last or 0) + 1)
+    values = {**_values(received, (last or 0) + 1), "grade_by": mended_version(connection, received)}
     submission = Submission(**{name: values[name] for name in FIELDS})
     if received.sign is not None:
         submission = replace(submission, signature=received.sign(receipt_of(submission)))

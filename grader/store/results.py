@@ -85,7 +85,7 @@ def _verdict_values(claim: Claim, graded: Verdict, kept: Kept, now_us: int) -> d
     return {
         "submission_id": claim.submission.id,
         "fence": claim.fence,
-        "lab_version": claim.submission.lab_version,
+        "lab_version": claim.version,
         "auto_score": _auto_score(graded),
         "auto_max": sum(one.max_score for one in graded.cells if one.kind != MANUAL),
         "hand_max": sum(one.max_score for one in graded.cells if one.kind == MANUAL),

@@ -37,10 +37,12 @@ def gather(connection: Connection, condition: Any) -> tuple[Scored, ...]:
         and_(
             lab_version.c.course == table.c.course,
             lab_version.c.lab == table.c.lab,
-            lab_version.c.version == table.c.lab_version,
+            lab_version.c.version == verdict.c.lab_version,
         ),
     )
-    chosen = select(table, verdict.c.graded_us, lab_version.c.rubric_version).select_from(with_verdict).where(condition)
+    graded_by = verdict.c.lab_version.label("graded_by")
+    columns = (table, verdict.c.graded_us, graded_by, lab_version.c.rubric_version)
+    chosen = select(*columns).select_from(with_verdict).where(condition)
     rows = connection.execute(chosen.order_by(table.c.course, table.c.lab, table.c.learner, table.c.attempt)).all()
     cells = _cells(connection, condition)
     return tuple(Scored(_result(row, cells[row.id]), row.counts) for row in rows)
@@ -69,7 +71,7 @@ def _result(row: Any, cells: Iterable[Any]) -> LabResult:
         submission_id=row.id,
         attempt=row.attempt,
         sha256=row.sha256,
-        lab_version=row.lab_version,
+        lab_version=row.graded_by,
         rubric_version=row.rubric_version or "",
         auto_score=sum(item.score or 0.0 for item in auto),
         auto_max=sum(item.max_score for item in auto),

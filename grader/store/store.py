@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from grader.blobs import Blobs, DiskFullError
-from grader.store import claims, intake, marks, results, versions
+from grader.mending import check_same_cells, no_such_version
+from grader.store import claims, intake, marks, regrades, results, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
 
     from grader.store.claims import Claim
     from grader.store.versions import Release
-    from grader.submission import Attempt, HandMark, LabResult, LabRules, Receipt, Submission, ToShow, Window
+    from grader.submission import (
+        Attempt,
+        HandMark,
+        LabResult,
+        LabRules,
+        Receipt,
+        RegradeEffect,
+        RegradeProgress,
+        Submission,
+        ToShow,
+        Window,
+    )
     from grader.verdict import LabVersion, Verdict
 
 RACES = 8
@@ -114,7 +126,7 @@ class Store:
 
     def record(self, claim: Claim, verdict: Verdict) -> bool:
         """Write what ``claim`` was graded as, once; False when the claim is no longer held and nothing was written."""
-        place = (claim.submission.course, claim.submission.lab, claim.submission.lab_version)
+        place = (claim.submission.course, claim.submission.lab, claim.version)
         with self._reading() as connection:
             stored = versions.find(connection, *place)
         release = self.blobs.get(stored.release_sha256) if stored else b""
@@ -131,6 +143,37 @@ class Store:
         """Queue a graded or failed submission again, keeping its score until the new one; False when none is due."""
         with self._writing() as connection:
             return claims.ask_regrade(connection, submission_id, asked_by, reason, self._clock())
+
+    def ask_class_regrade(
+        self, course: str, lab: str, *, asked_by: str, reason: str, version: str | None = None
+    ) -> int:
+        """Have every attempt at a lab graded again by ``version`` (the current one); how many attempts that are.
+
+        It happens behind new submissions; scores stay until the new ones, hand marks stay for good.
+
+        Raises:
+            Refused: the version is not there, or its cells are not those that learners have worked in.
+        """
+        chosen = version or self.current_lab_version(course, lab)
+        mended = self.lab_version(course, lab, chosen) if chosen else None
+        if mended is None:
+            raise no_such_version(course, lab, chosen or "")
+        with self._reading() as connection:
+            known = regrades.versions_in_use(connection, course, lab)
+        for one in known:
+            check_same_cells(self.lab_version(course, lab, one), mended)
+        with self._writing() as connection:
+            return regrades.ask(connection, (course, lab, mended.version), asked_by, reason, self._clock())
+
+    def regrade_progress(self, course: str, lab: str) -> RegradeProgress | None:
+        """The latest class-wide regrade of a lab, attempt by attempt; None when there never was one."""
+        with self._reading() as connection:
+            return regrades.progress(connection, course, lab)
+
+    def regrade_effects(self, course: str, lab: str) -> tuple[RegradeEffect, ...]:
+        """Whose counted score the latest class-wide regrade has changed so far: their certificates need a look."""
+        with self._reading() as connection:
+            return regrades.effects(connection, course, lab)
 
     # Results
 

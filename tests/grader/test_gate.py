@@ -38,7 +38,7 @@ SOUND = (text("# Doubles"), solution("double", SOLUTION), check("test", TEST, 3)
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    return open_sandbox()
+    return open_sandbox(warm=False)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    return open_sandbox("auto")
+    return open_sandbox(warm=False)
 
 
 def scores(verdict: Verdict) -> dict[str, float]:

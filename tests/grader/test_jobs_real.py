@@ -37,7 +37,7 @@ def test_handed_in_lab_is_graded_in_a_box_and_reaches_everyone_it_should(
     code: str,
     score: float,
 ) -> None:
-    sandbox = open_sandbox("auto")
+    sandbox = open_sandbox(warm=False)
     worker = Worker(
         store, lambda job: grade(job, sandbox), Gradebooks(courses_dir), lambda _course, _lab: rules, "real"
     )

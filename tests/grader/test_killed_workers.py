@@ -50,7 +50,7 @@ AFTER_RECORD = (
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    return open_sandbox()
+    return open_sandbox(warm=False)
 
 
 @pytest.fixture
