@@ -404,6 +404,7 @@ def upgrade() -> None:
         "grader_regrade",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("submission_id", sa.String(length=36), nullable=False),
+        sa.Column("round_id", sa.Integer(), nullable=True),
         sa.Column("asked_by", sa.String(length=255), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("asked_us", sa.BigInteger(), nullable=False),
@@ -413,7 +414,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("grader_regrade", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_grader_regrade_round_id"), ["round_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_grader_regrade_submission_id"), ["submission_id"], unique=False)
+
+    op.create_table(
+        "grader_regrade_round",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("lab", sa.String(length=255), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("asked_by", sa.String(length=255), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("grader_regrade_round", schema=None) as batch_op:
+        batch_op.create_index("grader_regrade_round_lab", ["course", "lab"], unique=False)
 
     op.create_table(
         "grader_shown",
@@ -438,6 +454,7 @@ def upgrade() -> None:
         sa.Column("late_percent", sa.Float(), nullable=False),
         sa.Column("counts", sa.String(length=8), nullable=False),
         sa.Column("lab_version", sa.String(length=64), nullable=False),
+        sa.Column("grade_by", sa.String(length=64), nullable=False),
         sa.Column("signature", sa.String(length=128), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("verdict_id", sa.Integer(), nullable=True),
@@ -596,8 +613,13 @@ def downgrade() -> None:
 
     op.drop_table("grader_submission")
     op.drop_table("grader_shown")
+    with op.batch_alter_table("grader_regrade_round", schema=None) as batch_op:
+        batch_op.drop_index("grader_regrade_round_lab")
+
+    op.drop_table("grader_regrade_round")
     with op.batch_alter_table("grader_regrade", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_grader_regrade_submission_id"))
+        batch_op.drop_index(batch_op.f("ix_grader_regrade_round_id"))
 
     op.drop_table("grader_regrade")
     op.drop_table("grader_lab_version")
