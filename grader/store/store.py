@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from grader.store.claims import Claim
-    from grader.store.versions import Release
+    from grader.store.versions import Release, VersionNote
     from grader.submission import (
         Attempt,
         HandMark,
@@ -271,6 +271,11 @@ class Store:
         with self._reading() as connection:
             row = versions.current(connection, course, lab)
         return None if row is None else row.version
+
+    def lab_versions(self, course: str, lab: str) -> tuple[VersionNote, ...]:
+        """Every version of a lab that was ever released, the newest first."""
+        with self._reading() as connection:
+            return versions.known(connection, course, lab)
 
     def rubric_version(self, course: str, lab: str) -> str:
         """The rubric's version of the current release; empty when there is none."""

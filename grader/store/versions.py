@@ -27,6 +27,15 @@ class Release:
     content: bytes
 
 
+@dataclass(frozen=True)
+class VersionNote:
+    """A version of a lab: when it was last released, and whether it has been withdrawn since."""
+
+    version: str
+    released_us: int
+    is_withdrawn: bool
+
+
 def keep(blobs: Blobs, lab: LabVersion) -> dict[str, Any]:
     """Store a lab's bytes before the row that names them; the row's columns that say where they are."""
     bundle = pack({**lab.files, f"{lab.lab}.ipynb": lab.release})
@@ -68,6 +77,14 @@ def find(connection: Connection, course: str, lab: str, version: str) -> Any:
     """The row of one version, withdrawn or not; None when there is none."""
     here = and_(table.c.course == course, table.c.lab == lab, table.c.version == version)
     return connection.execute(select(table).where(here)).first()
+
+
+def known(connection: Connection, course: str, lab: str) -> tuple[VersionNote, ...]:
+    """Every version of a lab that was ever released, the newest first."""
+    here = and_(table.c.course == course, table.c.lab == lab)
+    columns = (table.c.version, table.c.released_us, table.c.withdrawn_us)
+    rows = connection.execute(select(*columns).where(here).order_by(table.c.released_us.desc()))
+    return tuple(VersionNote(row.version, row.released_us, row.withdrawn_us is not None) for row in rows)
 
 
 def released(connection: Connection, course: str) -> tuple[str, ...]:

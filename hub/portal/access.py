@@ -12,9 +12,10 @@ from flask_babel import gettext as _
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hub.course import Course
+    from hub.course import Course, Lab
     from hub.people.person import Cohort, Person, Role
     from hub.people.store import PeopleStore
+    from hub.portal.app import Portal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,3 +81,13 @@ def led_cohort(people: PeopleStore, cohort_id: str) -> Cohort:
     if not (visitor().holds("admin") or cohort.course in people.courses_led_by(visitor().name)):
         abort(403, _("This class is led by others. Ask an administrator if you should be one of them."))
     return cohort
+
+
+def led_lab(portal: Portal, cohort_id: str, lab_id: str) -> tuple[Cohort, Course, Lab]:
+    """A class that the visitor may run, its course, and a lab of that course."""
+    cohort = led_cohort(portal.services.people, cohort_id)
+    course = course_called(portal.courses, cohort.course)
+    try:
+        return cohort, course, course.lab(lab_id)
+    except KeyError:
+        return abort(404, _("This course has no such lab."))

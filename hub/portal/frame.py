@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from hub.portal.app import Portal
 
 
+PART_OF = {"labs": "home", "join": "home", "regrade": "cohorts"}
+"""Pages without a menu item of their own, and whose they are part of."""
+
+
 @dataclass(frozen=True)
 class MenuItem:
     """One link of the main menu."""
@@ -73,7 +77,7 @@ def _menu(visitor: Visitor) -> tuple[MenuItem, ...]:
         (visitor.holds("funder", "admin"), "funding.report", _("Funding")),
         (visitor.holds("admin"), "admin.overview", _("Administration")),
     )
-    here = (request.blueprint or "").replace("labs", "home").replace("join", "home")
+    here = PART_OF.get(request.blueprint or "", request.blueprint)
     return tuple(
         MenuItem(url_for(endpoint), label, current=endpoint.split(".")[0] == here)
         for shown, endpoint, label in offered

@@ -367,6 +367,7 @@ def busy(school: World) -> World:
     school.submissions.release_feedback("micro-drama", "script-to-shots", "liming", released_by="wang")
     school.hand_in("liming", "first-take", b"liming first take")
     school.worked("learner6", "script-to-shots", 5, number=50, ended=False)
+    school.release("script-to-shots")
     return school
 
 

@@ -33,6 +33,7 @@ PAGES = [
     ("liming", "/join"),
     ("wang", "/classes"),
     ("wang", "/classes/{cohort}"),
+    ("wang", "/classes/{cohort}/regrade/script-to-shots"),
     ("fund", "/funding"),
     ("fund", LINES),
     ("root", "/admin"),
