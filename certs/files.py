@@ -9,7 +9,7 @@ digest of every file they ever printed, whatever the layout was then.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from certs.certificate import Text
 from certs.forms.pdf import PdfError, ReadPdf, read_ours, read_pdf
@@ -30,12 +30,19 @@ _AS_ISSUED = Text(
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
+class ReadsPdf(Protocol):
+    """Reads one PDF: its text only when asked for."""
+
+    def __call__(self, data: bytes, *, text: bool = False) -> ReadPdf:
+        """As :func:`certs.forms.pdf.read_pdf`."""
+
+
 @dataclass(frozen=True)
 class PdfReaders:
     """What reads a PDF that somebody brought, and what reads one that was printed here a moment ago."""
 
-    theirs: Callable[[bytes], ReadPdf] = read_pdf
-    ours: Callable[[bytes], ReadPdf] = read_ours
+    theirs: ReadsPdf = read_pdf
+    ours: ReadsPdf = read_ours
 
 
 class FileError(Exception):
@@ -75,11 +82,11 @@ def verify_file(
         said = Text(zh="文件中没有可读取的唯一证书。", en="The file does not hold exactly one readable certificate.")
         return Verification((Step("file", Outcome.FAILED, said, str(error)),), None, Verdict.INVALID)
     answer = check(credential)
-    steps = (Step("file", Outcome.HELD, words), *answer.steps, *_page(answer, credential, carrier, readers))
+    steps = (Step("file", Outcome.HELD, words), *answer.steps, *_page(answer, data, credential, carrier, readers))
     return replace(answer, steps=steps, verdict=verdict_of(steps, answer.facts, at_us))
 
 
-def _open(data: bytes, open_pdf: Callable[[bytes], ReadPdf]) -> tuple[Text, bytes, _Carrier | None]:
+def _open(data: bytes, open_pdf: ReadsPdf) -> tuple[Text, bytes, _Carrier | None]:
     if len(data) > MAX_FILE_BYTES:
         raise FileError(f"got {len(data)} bytes, expected at most {MAX_FILE_BYTES}")
     if data.startswith(SIGNATURE):
@@ -102,7 +109,9 @@ def _open(data: bytes, open_pdf: Callable[[bytes], ReadPdf]) -> tuple[Text, byte
     raise FileError(f"got a file that begins with {data[:8]!r}, expected JSON, PDF, PNG or SVG")
 
 
-def _page(answer: Verification, credential: bytes, carrier: _Carrier | None, readers: PdfReaders) -> tuple[Step, ...]:
+def _page(
+    answer: Verification, data: bytes, credential: bytes, carrier: _Carrier | None, readers: PdfReaders
+) -> tuple[Step, ...]:
     """The step that compares what is printed; none for plain JSON, unsigned facts and badges of other issuers."""
     signature = answer.step("signature")
     if carrier is None or answer.facts is None or answer.facts.record is None:
@@ -123,7 +132,7 @@ def _page(answer: Verification, credential: bytes, carrier: _Carrier | None, rea
         )
         detail = f"got {carrier.software[:80]!r}, expected {typeset.SOFTWARE!r}"
         return (Step("page", Outcome.UNCHECKED, words, detail),)
-    if difference := _difference(carrier, credential, readers):
+    if difference := _difference(data, carrier, credential, readers):
         words = Text(
             zh="版面与签名内容不一致，请勿相信纸面。",
             en="What is printed is not what was signed. Do not trust the page.",
@@ -134,11 +143,11 @@ def _page(answer: Verification, credential: bytes, carrier: _Carrier | None, rea
     )
 
 
-def _difference(carrier: _Carrier, credential: bytes, readers: PdfReaders) -> str:
+def _difference(data: bytes, carrier: _Carrier, credential: bytes, readers: PdfReaders) -> str:
     from certs.forms.typeset import print_png, print_svg  # noqa: PLC0415
 
     if isinstance(carrier, ReadPdf):
-        return _pdf_difference(carrier, credential, readers)
+        return _pdf_difference(data, carrier, credential, readers)
     if isinstance(carrier, BakedPng):
         is_same = carrier.picture == read_png(print_png(credential)).picture
     else:
@@ -146,16 +155,24 @@ def _difference(carrier: _Carrier, credential: bytes, readers: PdfReaders) -> st
     return "" if is_same else "got another picture than the one these signed facts give"
 
 
-def _pdf_difference(carrier: ReadPdf, credential: bytes, readers: PdfReaders) -> str:
+def _pdf_difference(data: bytes, carrier: ReadPdf, credential: bytes, readers: PdfReaders) -> str:
     from certs.forms.typeset import print_pdf  # noqa: PLC0415
 
-    expected = readers.ours(print_pdf(credential))
-    for got, wanted in zip(_lines(carrier.text), _lines(expected.text), strict=False):
+    printed = print_pdf(credential)
+    # Text is drawn: where the drawings agree, the fonts and the letters do.
+    if carrier.drawing == readers.ours(printed).drawing:
+        return ""
+    try:
+        text = readers.theirs(data, text=True).text
+    except PdfError as error:
+        return f"got another drawing than expected, and no text: {error}"
+    expected = readers.ours(printed, text=True).text
+    for got, wanted in zip(_lines(text), _lines(expected), strict=False):
         if got != wanted:
             return f"got the printed line {got[:120]!r}, expected {wanted[:120]!r}"
-    if carrier.text != expected.text:
+    if text != expected:
         return "got more or fewer printed lines than these signed facts give"
-    return "" if carrier.drawing == expected.drawing else "got another drawing (a picture, a QR code) than expected"
+    return "got another drawing (a picture, a QR code) than expected"
 
 
 def _lines(text: str) -> list[str]:

@@ -213,6 +213,8 @@ def _lab(platform: Platform, course_id: str, lab_id: str) -> Lab | None:
 
 def _serve(platform: Platform, app: Callable[..., object], name: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # A full queue is what load looks like; a line for each request that waits would only add to it.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     address = urlsplit(platform.addresses.url(name))
     waitress.serve(
         app,

@@ -241,7 +241,7 @@ def test_every_form_verifies_and_shows_the_courses(
         form = store.form(issued, kind) or b""
         answer = verify_file(form, controllers=keys, status_lists={}, trusted=(), at_us=now_us())
         assert answer.verdict is Verdict.VALID, answer.steps
-    text = read_pdf(store.form(issued, "pdf") or b"").text
+    text = read_pdf(store.form(issued, "pdf") or b"", text=True).text
     for words in ("Film production with AI", "Editing", "Making micro-drama with AI", "77.5"):
         assert words in text
 
