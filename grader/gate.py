@@ -6,6 +6,7 @@ and a release that is refused says why in words that an instructor can act on.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def check_release(version: LabVersion, grade: Callable[[GradingJob], Verdict], r
 
     Args:
         version: what is to be released.
-        grade: the real grader, boxes and all; it is called twice.
+        grade: the real grader, boxes and all; it is called twice, from two threads.
         rules: the lab's limits, which learners will have too.
     """
     # 1. What can be read without running anything.
@@ -78,12 +79,15 @@ def check_release(version: LabVersion, grade: Callable[[GradingJob], Verdict], r
     if findings:
         return GateReport(version.version, tuple(findings))
     findings += [*_points(version), *_leaks(version), *_pictures(version)]
-    # 2. The reference: every automatic point, and time to spare.
-    reference = grade(GradingJob(f"reference {version.version}", version, version.source, limits=rules.limits))
-    findings += [*_reference(reference), *_time(reference, rules)]
-    # 3. The blank: none.
-    blank = grade(GradingJob(f"blank {version.version}", version, version.release, limits=rules.limits))
-    findings += _blank(blank)
+    # 2. The reference: every automatic point, and time to spare. 3. The blank: none.
+    #    Side by side, because somebody waits.
+    with ThreadPoolExecutor(2) as pool:
+        names = {"reference": version.source, "blank": version.release}
+        jobs = [
+            GradingJob(f"{name} {version.version}", version, data, limits=rules.limits) for name, data in names.items()
+        ]
+        reference, blank = pool.map(grade, jobs)
+    findings += [*_reference(reference), *_time(reference, rules), *_blank(blank)]
     auto = [cell for cell in reference.cells if cell.kind == "auto"]
     return GateReport(
         version=version.version,

@@ -84,13 +84,15 @@ def proxy_program() -> list[str]:
 
 
 def release_course(platform: Platform, course: Course, say: Callable[[str], None]) -> None:
-    """Release every lab whose source or rubric has changed since it was last released.
+    """Release every lab whose source or rubric has changed since it was last released, each through the gate.
 
     Raises:
         NotReady: a lab cannot be released; the message says why.
     """
     from grader.release import ReleaseRefusedError, release_lab  # noqa: PLC0415 -- nbgrader takes a second to import
+    from hub.gate import release_gate  # noqa: PLC0415 -- same
 
+    gate = release_gate(platform)
     folder, models_dir = platform.config.courses_dir / course.id, str(platform.config.models_dir)
     for lab in course.labs:
         stamp = platform.gradebooks / course.id / f".released-{lab.id}"
@@ -106,9 +108,10 @@ def release_course(platform: Platform, course: Course, say: Callable[[str], None
                 rubric=lab.rubric,
                 read_only=[(models_dir, models_dir)],
                 environment={"REELWRIGHT_MODELS": models_dir},
+                gate=gate,
             )
         except ReleaseRefusedError as error:
-            raise NotReady(f"{course.id}/{lab.id} cannot be released: {error}") from error
+            raise NotReady(f"{course.id}/{lab.id} cannot be released: {error} / {error.zh}") from error
         stamp.write_text(digest, encoding="ascii")
         say(f"released {course.id}/{lab.id} as version {made.version[:12]}")
 

@@ -138,6 +138,7 @@ def culler(platform: Platform) -> None:
 def formgrader(platform: Platform, course_id: str) -> None:
     """Serve nbgrader's formgrader of one course as a service of the hub."""
     from grader.formgrader import formgrader_config, run_formgrader  # noqa: PLC0415
+    from hub.gate import release_gate  # noqa: PLC0415
 
     name = f"formgrader-{course_id}"
     index = [course.id for course in platform.courses].index(course_id)
@@ -155,7 +156,8 @@ def formgrader(platform: Platform, course_id: str) -> None:
         JUPYTERHUB_SERVICE_PREFIX=prefix,
         JUPYTERHUB_SERVICE_URL=platform.addresses.formgrader(index) + prefix,
     )
-    run_formgrader(formgrader_config(course_id, platform.gradebooks / course_id, platform.submissions))
+    work_dir = platform.gradebooks / course_id
+    run_formgrader(formgrader_config(course_id, work_dir, platform.submissions, gate=release_gate(platform)))
 
 
 def issuer_profile(platform: Platform) -> IssuerProfile:

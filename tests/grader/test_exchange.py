@@ -154,6 +154,15 @@ def test_release_and_withdraw_act_on_what_learners_fetch_and_a_leak_is_refused(f
     assert not answer["success"]
     assert "cheat.txt" in answer["error"]
     assert formgrader.store.current_lab_version("film", "squares") == current
+    (formgrader.folder / "source" / "squares" / "cheat.txt").unlink()
+
+    source = formgrader.folder / "source" / "squares" / "squares.ipynb"
+    source.write_text(source.read_text().replace("square(3) == 9", "square(3) == 10"))
+    answer = formgrader.call("POST", "/formgrader/api/assignment/squares/release").json()
+    assert not answer["success"]
+    assert "reference does not get full marks: test-square 0/2" in answer["log"]
+    assert "参考答案没有得满分" in answer["log"]
+    assert formgrader.store.current_lab_version("film", "squares") == current
 
 
 def test_nothing_but_the_pages_is_served(formgrader: Formgrader, tmp_path: Path) -> None:

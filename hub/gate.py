@@ -1,0 +1,33 @@
+"""This instance's release gate: grades a lab's reference and its blank as its own workers would."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from grader.gate import Finding, GateReport, check_release
+from grader.grade import grade
+from grader.sandbox.box import SandboxUnavailable, open_sandbox
+from hub.serve import rules_of
+
+if TYPE_CHECKING:
+    from grader.release import Gate
+    from grader.verdict import LabVersion
+    from hub.platform import Platform
+
+
+def release_gate(platform: Platform) -> Gate:
+    """What is asked before a lab of ``platform`` is released; the sandbox is opened when it is first asked."""
+    # Warm parents would be loaded for two runs and stay in memory.
+    opened = cache(lambda: open_sandbox(platform.config.grader.sandbox, warm=False))
+
+    def check(version: LabVersion) -> GateReport:
+        try:
+            sandbox = opened()
+        except SandboxUnavailable as error:
+            finding = Finding("no-sandbox", f"这台服务器不能安全地评分：{error}", str(error))
+            return GateReport(version.version, (finding,))
+        rules = rules_of(platform, version.course, version.lab)
+        return check_release(version, lambda job: grade(job, sandbox), rules)
+
+    return check

@@ -1,0 +1,67 @@
+"""Labs are released through the gate: one that would misgrade learners is refused, with the reason."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from hub import prepare
+from hub.config import Config
+from hub.migrate import upgrade
+from hub.platform import Platform
+
+pytestmark = pytest.mark.slow
+COURSE = """
+id = "small"
+programme = "small"
+version = "1"
+skills = []
+title = { zh = "小", en = "Small" }
+summary = { zh = "小", en = "Small" }
+completion = { min_score = 60 }
+allowance = { yuan = "1" }
+
+[[labs]]
+id = "one"
+title = { zh = "一", en = "One" }
+summary = { zh = "一", en = "One" }
+minutes = 10
+weight = 1
+due_after_days = 7
+"""
+
+
+def notebook(test: str) -> str:
+    def cell(source: str, grade_id: str, **mark: object) -> nbformat.NotebookNode:
+        base = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+        return new_code_cell(source, metadata={"nbgrader": {**base, "grade_id": grade_id, **mark}})
+
+    answer = cell("### BEGIN SOLUTION\nseconds = 2\n### END SOLUTION", "answer", solution=True)
+    return nbformat.writes(new_notebook(cells=[answer, cell(test, "test", grade=True, locked=True, points=1)]))
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    source = tmp_path / "courses" / "small" / "source" / "one"
+    source.mkdir(parents=True)
+    (source.parents[1] / "course.toml").write_text(COURSE, encoding="utf-8")
+    (source / "one.ipynb").write_text(notebook("assert True"))
+    (tmp_path / "reelwright.toml").write_text("")
+    opened = Platform(Config.load(tmp_path / "reelwright.toml"))
+    prepare.folders(opened)
+    opened.config.models_dir.mkdir(parents=True)
+    upgrade(opened.config.database_url)
+    return opened
+
+
+def test_a_lab_is_released_once_its_reference_and_its_blank_are_graded_right(platform: Platform) -> None:
+    said: list[str] = []
+    with pytest.raises(prepare.NotReady, match=r"small/one cannot be released.*gets points: test 1/1.*得分"):
+        prepare.release_course(platform, platform.courses[0], said.append)
+    assert platform.submissions.current_lab_version("small", "one") is None
+    (platform.config.courses_dir / "small" / "source" / "one" / "one.ipynb").write_text(notebook("assert seconds == 2"))
+    prepare.release_course(platform, platform.courses[0], said.append)
+    assert platform.submissions.current_lab_version("small", "one") is not None
+    prepare.release_course(platform, platform.courses[0], said.append)
+    assert [line.split(" as ")[0] for line in said] == ["released small/one"]
