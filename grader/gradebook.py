@@ -114,6 +114,13 @@ class Gradebooks:
             for who, of_lab, stamp, cell in [key]
         )
 
+    def give(self, course: str, marks: Collection[HandMark]) -> None:
+        """Put marks on cells of the attempts that the gradebook shows; one that it no longer shows is left out."""
+        with self._open(course) as gradebook:
+            for mark in marks:
+                _give(gradebook, mark)
+            gradebook.db.commit()
+
     def stamp(self, course: str) -> tuple[int, ...]:
         """Something that differs after anyone wrote to the gradebook, empty without one; costs a stat."""
         try:
@@ -187,6 +194,20 @@ def _submission_rows(gradebook: Gradebook, submission: Submission) -> _Rows:
             return _Rows(gradebook.add_submission(lab, learner, timestamp=stamp), is_new=True)
     except MissingEntry as error:
         raise GradebookError(f"the gradebook of {submission.course!r} has no lab {lab!r}; release it first") from error
+
+
+def _give(gradebook: Gradebook, mark: HandMark) -> None:
+    try:
+        submitted = gradebook.find_submission(mark.lab, mark.learner)
+    except MissingEntry:
+        return
+    if submitted.timestamp is None or _microseconds(submitted.timestamp) != mark.received_us:
+        return
+    rows = _Rows(submitted, is_new=False)
+    _write_marks(rows, [mark])
+    if (grade := rows.grades.get(mark.grade_id)) is not None:
+        grade.extra_credit = None
+        grade.needs_manual_grade = mark.score is None and grade.auto_score is None
 
 
 def _write_marks(rows: _Rows, marks: Collection[HandMark]) -> None:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from grader.blobs import DiskFullError
@@ -19,11 +19,12 @@ from grader.unpack import Caps, unpack
 from grader.verdict import GradingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from grader.gradebook import Gradebooks
     from grader.store import Claim, Store
-    from grader.submission import LabRules, ToShow
+    from grader.store.papers import FinalMark, MarkKey
+    from grader.submission import HandMark, LabRules, ToShow
     from grader.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ class Worker:
         """Post what a worker left unposted, and take over what was graded by hand."""
         for place in self.store.unposted():
             self._try_to_post(place)
+        for final in self.store.hand.undelivered():
+            self._try_to_deliver(final)
         for course in self.gradebooks.courses():
             sync_hand_marks(self.store, self.gradebooks, course)
 
@@ -163,6 +166,17 @@ class Worker:
             log.exception("worker %s: could not tell the gradebook of %s", self.name, "/".join(place))
             self._not_before[place] = time.monotonic() + POST_RETRY_SECONDS
 
+    def _try_to_deliver(self, final: FinalMark) -> None:
+        place = (final.course, final.lab, final.paper_id)
+        if self._not_before.get(place, 0.0) > time.monotonic():
+            return
+        try:
+            deliver(self.store, self.gradebooks, final)
+            self._not_before.pop(place, None)
+        except Exception:
+            log.exception("worker %s: could not tell the gradebook of the mark on %s", self.name, final.paper_id)
+            self._not_before[place] = time.monotonic() + POST_RETRY_SECONDS
+
 
 def post(store: Store, gradebooks: Gradebooks, course: str, lab: str, learner: str) -> None:
     """Make the gradebook show the attempt it ought to, after taking over what was marked on the one it shows.
@@ -171,7 +185,7 @@ def post(store: Store, gradebooks: Gradebooks, course: str, lab: str, learner: s
         GradebookError: the gradebook cannot take it.
     """
     with gradebooks.alone(course):
-        store.record_hand_marks(course, gradebooks.hand_marks(course, lab, learner))
+        _take_over(store, gradebooks, course, gradebooks.hand_marks(course, lab, learner))
         told_of = store.to_show(course, lab, learner)
         if told_of is None:
             return
@@ -188,15 +202,47 @@ def post(store: Store, gradebooks: Gradebooks, course: str, lab: str, learner: s
         store.posted(told_of)
 
 
+def deliver(store: Store, gradebooks: Gradebooks, final: FinalMark) -> None:
+    """Give a mark that its readers agreed on to every attempt with that answer, and to the gradebook if it shows one.
+
+    Whoever dies on the way has told nobody that it is done, and the next one does all of it again.
+    """
+    with gradebooks.alone(final.course):
+        _take_over(store, gradebooks, final.course, gradebooks.hand_marks(final.course, final.lab, final.learner))
+        mark = store.hand.settle(final)
+        if mark is not None:
+            gradebooks.give(final.course, [mark])
+        store.hand.delivered(final)
+
+
 def sync_hand_marks(store: Store, gradebooks: Gradebooks, course: str) -> int:
     """Take over what was graded by hand since the last time; how many marks changed. Costs a stat when nothing did."""
     stamp = gradebooks.stamp(course)
     if stamp == gradebooks.seen.get(course, ()):
         return 0
     with gradebooks.alone(course):
-        changed = store.record_hand_marks(course, gradebooks.hand_marks(course))
+        changed = _take_over(store, gradebooks, course, gradebooks.hand_marks(course))
     gradebooks.seen[course] = stamp
     return changed
+
+
+def _take_over(store: Store, gradebooks: Gradebooks, course: str, given: Sequence[HandMark]) -> int:
+    """Record what formgrader holds; cells that two people read, or a third decided, get back what those gave them."""
+    ruled = store.hand.ruled(course)
+    theirs = [mark for mark in given if _key(mark) not in ruled]
+    overruled = [
+        replace(mark, score=score, comment=comment)
+        for mark in given
+        for score, comment in [ruled.get(_key(mark), (mark.score, mark.comment))]
+        if (score, comment) != (mark.score, mark.comment)
+    ]
+    if overruled:
+        gradebooks.give(course, overruled)
+    return store.record_hand_marks(course, theirs)
+
+
+def _key(mark: HandMark) -> MarkKey:
+    return mark.lab, mark.learner, mark.received_us, mark.grade_id
 
 
 def _unanswered(told_of: ToShow) -> frozenset[str]:

@@ -47,6 +47,8 @@ class LabRules:
     percent_per_day: float
     last_day: int
     limits: Limits
+    graders: int = 1
+    """How many people read each hand-graded answer, blind to each other."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ submission = Table(
     Column("late_us", BigInteger, nullable=False),
     Column("late_percent", Float, nullable=False),
     Column("counts", String(8), nullable=False),  # the lab's best-or-last rule when this was handed in
+    Column("graders", Integer, nullable=False, default=1),  # how many people read a hand-graded answer of it
     Column("lab_version", String(64), nullable=False),
     # The version whose tests grade it in place of its own, since a class-wide regrade; empty: its own does.
     Column("grade_by", String(64), nullable=False, default=""),
@@ -114,6 +115,58 @@ hand_mark = Table(
     Column("score", Float),
     Column("comment", Text, nullable=False),
     Column("marked_us", BigInteger, nullable=False),
+)
+
+paper = Table(
+    "grader_paper",
+    metadata,
+    Column("id", String(36), primary_key=True),  # random: readers see it in place of a name
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("learner", String(_NAME), nullable=False),
+    Column("grade_id", String(_NAME), nullable=False),
+    Column("answer_sha256", String(_SHA), nullable=False),
+    Column("readers", Integer, nullable=False),  # how many people read it, blind to each other
+    Column("final_score", Float),  # what its readings come to, once they do
+    Column("final_comment", Text, nullable=False, default=""),
+    Column("is_news", Boolean, nullable=False, default=False),  # the final mark has yet to reach the gradebook
+    UniqueConstraint("course", "lab", "learner", "grade_id", "answer_sha256", name="grader_paper_once"),
+    Index("grader_paper_news", "is_news"),
+)
+
+reading = Table(
+    "grader_reading",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("paper_id", String(36), nullable=False),
+    Column("criterion", String(_NAME), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("reader", String(_NAME), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("read_us", BigInteger, nullable=False),
+    UniqueConstraint("paper_id", "criterion", "role", "reader", name="grader_reading_once"),
+)
+
+appeal = Table(
+    "grader_appeal",
+    metadata,
+    Column("paper_id", String(36), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("decided_by", String(_NAME), nullable=False, default=""),
+    Column("answer", Text, nullable=False, default=""),
+    Column("decided_us", BigInteger),
+)
+
+phrase = Table(
+    "grader_phrase",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("course", String(_NAME), nullable=False, index=True),
+    Column("text", Text, nullable=False),  # a comment that graders of the course may use again
+    Column("written_by", String(_NAME), nullable=False),
+    Column("written_us", BigInteger, nullable=False),
 )
 
 shown = Table(

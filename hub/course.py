@@ -79,6 +79,10 @@ class Lab(_Part):
     skills: tuple[Slug, ...] = ()
     rubric: str = ""
     """Path of the rubric inside the course folder; empty when nothing is graded by hand."""
+    graders: Literal[1, 2] = 1
+    """How many people read each hand-graded answer; two do not see each other's marks."""
+    appeal_days: int = Field(default=7, ge=0, le=365)
+    """How long after the release of its marks a trainee may appeal; 0 for never."""
     time_limit_seconds: int = Field(default=120, ge=5, le=3600)
     memory_mb: int = Field(default=3072, ge=256)
     needs_model: bool = False

@@ -203,7 +203,9 @@ def rules_of(platform: Platform, course_id: str, lab_id: str) -> LabRules:
         output_bytes=SANDBOX_OUTPUT_BYTES,
     )
     late = lab.late
-    return LabRules(lab.attempts, lab.counts, late.grace_minutes, late.percent_per_day, late.last_day, limits)
+    return LabRules(
+        lab.attempts, lab.counts, late.grace_minutes, late.percent_per_day, late.last_day, limits, lab.graders
+    )
 
 
 def _lab(platform: Platform, course_id: str, lab_id: str) -> Lab | None:

@@ -115,6 +115,7 @@ def _values(received: Received, attempt: int) -> dict[str, Any]:
         "late_us": late_us,
         "late_percent": late_penalty(received.rules, late_us),
         "counts": received.rules.counts,
+        "graders": received.rules.graders,
         "lab_version": received.version,
         "state": "queued",
         "reason_zh": "",

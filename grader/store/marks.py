@@ -70,6 +70,16 @@ def record(connection: Connection, course: str, given: Sequence[HandMark], now_u
     return changed
 
 
+def give(
+    connection: Connection, submission_ids: Sequence[str], grade_id: str, said: tuple[float, str], at_us: int
+) -> None:
+    """Put points and a comment on one cell of these submissions, in the place of what was there."""
+    mark = HandMark("", "", 0, grade_id, *said)
+    for submission_id in submission_ids:
+        _put(connection, submission_id, mark, at_us)
+        _settle_if_graded(connection, submission_id)
+
+
 def _shown_attempts(connection: Connection, course: str) -> dict[tuple[str, str, int], str]:
     joined = shown_table.join(table, table.c.id == shown_table.c.submission_id)
     chosen = select(table.c.lab, table.c.learner, table.c.received_us, table.c.id).select_from(joined)
@@ -176,6 +186,14 @@ def release_feedback(connection: Connection, place: tuple[str, str, str | None],
         values = {"course": course, "lab": lab, "learner": learner}
         connection.execute(insert(feedback_release).values(**values, released_us=now_us, released_by=by))
     return len(learners)
+
+
+def released_us(connection: Connection, submission_id: str) -> int | None:
+    """When the hand feedback on a submission's lab was released to its learner; None while it is not."""
+    flags = feedback_release.c
+    same = and_(flags.course == table.c.course, flags.lab == table.c.lab, flags.learner == table.c.learner)
+    joined = select(flags.released_us).select_from(table.join(feedback_release, same))
+    return connection.execute(joined.where(table.c.id == submission_id)).scalar()
 
 
 def _place(place: Place) -> Any:

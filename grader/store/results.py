@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, insert, select, update
 
 from grader.answers import answer_digests
+from grader.store import papers
 from grader.store.claims import finish_regrades, is_held
 from grader.store.intake import find, from_row
 from grader.store.marks import carry_marks_on, of_submission
@@ -71,6 +72,7 @@ def record(connection: Connection, claim: Claim, graded: Verdict, kept: Kept, no
         connection.execute(insert(cell), rows)
     news = {"verdict_id": verdict_id, "state": "graded", "reason_zh": "", "reason_en": ""}
     connection.execute(update(table).where(table.c.id == submission_id).values(news))
+    papers.lay_out(connection, submission_id)
     carry_marks_on(connection, submission_id, now_us)
     settle(connection, submission_id)
     finish_regrades(connection, submission_id, now_us, _auto_score(graded))

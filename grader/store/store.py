@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from grader.blobs import Blobs, DiskFullError
 from grader.mending import check_same_cells, no_such_version
 from grader.store import claims, intake, marks, regrades, results, versions
+from grader.store.hand import HandGrading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,8 @@ class Store:
         self._engine = engine
         self.blobs = Blobs(blobs)
         self._clock = clock
+        self.hand = HandGrading(self._reading, self._writing, self.blobs, clock)
+        """Answers read by people, and what came of it."""
 
     def now_us(self) -> int:
         """The server's time as this store stamps it."""

@@ -31,6 +31,8 @@ class Criterion(_Part):
     id: str
     title: Text
     levels: tuple[Level, ...] = Field(min_length=2)
+    gap: float | None = Field(default=None, ge=0)
+    """Points by which two readers may differ before a third decides; the rubric's own where it is not said."""
 
     @property
     def most(self) -> float:
@@ -42,6 +44,9 @@ class Rubric(_Part):
     """What is graded by hand, and how."""
 
     title: Text
+    grade_id: str = ""
+    """The cell it is for; empty for whichever cell of the lab has as many points."""
+    gap: float = Field(default=1, ge=0)
     criteria: tuple[Criterion, ...] = Field(min_length=1)
 
     @property

@@ -353,6 +353,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_hub_gpu_wait_class", ["gpu_class", "requested_us"], unique=False)
 
     op.create_table(
+        "grader_appeal",
+        sa.Column("paper_id", sa.String(length=36), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.Column("decided_by", sa.String(length=255), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("decided_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("paper_id"),
+    )
+    op.create_table(
         "grader_cell",
         sa.Column("verdict_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -399,6 +409,49 @@ def upgrade() -> None:
         sa.Column("released_us", sa.BigInteger(), nullable=False),
         sa.Column("withdrawn_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("course", "lab", "version"),
+    )
+    op.create_table(
+        "grader_paper",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("lab", sa.String(length=255), nullable=False),
+        sa.Column("learner", sa.String(length=255), nullable=False),
+        sa.Column("grade_id", sa.String(length=255), nullable=False),
+        sa.Column("answer_sha256", sa.String(length=64), nullable=False),
+        sa.Column("readers", sa.Integer(), nullable=False),
+        sa.Column("final_score", sa.Float(), nullable=True),
+        sa.Column("final_comment", sa.Text(), nullable=False),
+        sa.Column("is_news", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("course", "lab", "learner", "grade_id", "answer_sha256", name="grader_paper_once"),
+    )
+    with op.batch_alter_table("grader_paper", schema=None) as batch_op:
+        batch_op.create_index("grader_paper_news", ["is_news"], unique=False)
+
+    op.create_table(
+        "grader_phrase",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("written_by", sa.String(length=255), nullable=False),
+        sa.Column("written_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("grader_phrase", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_grader_phrase_course"), ["course"], unique=False)
+
+    op.create_table(
+        "grader_reading",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("paper_id", sa.String(length=36), nullable=False),
+        sa.Column("criterion", sa.String(length=255), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("reader", sa.String(length=255), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("read_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("paper_id", "criterion", "role", "reader", name="grader_reading_once"),
     )
     op.create_table(
         "grader_regrade",
@@ -453,6 +506,7 @@ def upgrade() -> None:
         sa.Column("late_us", sa.BigInteger(), nullable=False),
         sa.Column("late_percent", sa.Float(), nullable=False),
         sa.Column("counts", sa.String(length=8), nullable=False),
+        sa.Column("graders", sa.Integer(), nullable=False),
         sa.Column("lab_version", sa.String(length=64), nullable=False),
         sa.Column("grade_by", sa.String(length=64), nullable=False),
         sa.Column("signature", sa.String(length=128), nullable=False),
@@ -622,10 +676,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_grader_regrade_round_id"))
 
     op.drop_table("grader_regrade")
+    op.drop_table("grader_reading")
+    with op.batch_alter_table("grader_phrase", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_grader_phrase_course"))
+
+    op.drop_table("grader_phrase")
+    with op.batch_alter_table("grader_paper", schema=None) as batch_op:
+        batch_op.drop_index("grader_paper_news")
+
+    op.drop_table("grader_paper")
     op.drop_table("grader_lab_version")
     op.drop_table("grader_hand_mark")
     op.drop_table("grader_feedback_release")
     op.drop_table("grader_cell")
+    op.drop_table("grader_appeal")
     with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_gpu_wait_class")
 
