@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from hub.compute.budget import Allotment, Budget, BudgetKey, Voucher
 from hub.compute.chain import Entry, canonical
 from hub.compute.claim.freeze import read_claim
 from hub.compute.claim.value import Note
@@ -38,8 +39,15 @@ VOIDED = "lease.voided"
 SCHEDULED = "class.scheduled"
 CANCELLED = "class.cancelled"
 OBSERVED = "lease.observed"
+ALLOTTED = "budget.allotted"
+VOUCHER_ISSUED = "voucher.issued"
+VOUCHER_REDEEMED = "voucher.redeemed"
 CLAIM_FROZEN = "claim.frozen"
 CLAIM_NOTED = "claim.noted"
+
+
+HOLDING = ("opened", "running")
+"""The states in which a lease holds money."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,8 @@ class BookedLease:
     flags: tuple[str, ...] = ()
     spared: Spans = ()
     spared_uy: int = 0
+    full_uy: int = 0
+    budgets: tuple[BudgetKey, ...] = ()
 
     def session(self) -> Session:
         """What the learner is told of it."""
@@ -77,7 +87,9 @@ def opened(body: Mapping[str, Any]) -> BookedLease:
     held = int(body["held_uy"])
     lease = Lease(**asked, state="opened", started_us=None, ended_us=None, held_uy=held)
     spared = tuple((begin, end) for begin, end in body.get("spared", ()))
-    return BookedLease(lease=lease, policy=body["policy"], spared=spared)
+    budgets = tuple(BudgetKey(scope, who) for scope, who in body.get("budgets", ()))
+    full = int(body.get("full_uy", 0))
+    return BookedLease(lease=lease, policy=body["policy"], spared=spared, full_uy=full, budgets=budgets)
 
 
 def started(booked: BookedLease, body: Mapping[str, Any]) -> BookedLease:
@@ -117,6 +129,13 @@ def ended(
 def voided(booked: BookedLease) -> BookedLease:
     """The lease after its ``lease.voided``: it never ran and holds nothing."""
     return replace(booked, lease=replace(booked.lease, state="void", held_uy=0))
+
+
+def drawn(before: BookedLease | None, after: BookedLease) -> dict[BudgetKey, tuple[int, int]]:
+    """What a step of a lease changes of the budgets it meets: by how much is held, and by how much is spent."""
+    held = after.full_uy * ((after.lease.state in HOLDING) - (before is not None and before.lease.state in HOLDING))
+    spent = after.charge_uy - (before.charge_uy if before else 0)
+    return {key: (held, spent) for key in after.budgets if held or spent}
 
 
 def request_body(request: LeaseRequest) -> dict[str, Any]:
@@ -160,6 +179,8 @@ class Books:
     finished: Finished = field(default_factory=Finished)
     used: Counter[CapKey] = field(default_factory=Counter)
     classes: dict[str, ClassWindow] = field(default_factory=dict)
+    budgets: dict[BudgetKey, Budget] = field(default_factory=dict)
+    vouchers: dict[str, Voucher] = field(default_factory=dict)
     grants: int = 0
     leases: int = 0
     lines: int = 0
@@ -190,8 +211,10 @@ class Books:
             self.finished.grants[entry.subject] = (entry.seq, Grant(**body))
             self.grants += 1
         elif entry.kind == OPENED:
-            self.open[entry.subject] = Made(entry.seq, opened(body), ())
+            booked = opened(body)
+            self.open[entry.subject] = Made(entry.seq, booked, ())
             self.leases += 1
+            self._draw(None, booked)
         elif entry.kind == STARTED:
             self.open[entry.subject] = Made(entry.seq, started(self.open[entry.subject].booked, body), ())
         elif entry.kind in {ENDED, VOIDED}:
@@ -203,8 +226,24 @@ class Books:
         elif entry.kind == OBSERVED:
             self.finished.observations[entry.subject] = (entry.seq, Observation.from_body(body))
             self.observations += 1
+        elif entry.kind in {ALLOTTED, VOUCHER_ISSUED, VOUCHER_REDEEMED}:
+            self._add_money(entry, body)
         else:
             self._add_claimed(entry, body)
+
+    def _add_money(self, entry: Entry, body: dict[str, Any]) -> None:
+        if entry.kind == ALLOTTED:
+            given = Allotment(**body)
+            standing = self.budgets.get(given.key, Budget(scope=given.scope, who=given.who))
+            self.budgets[given.key] = standing.after(allotted_uy=given.micro_yuan)
+        elif entry.kind == VOUCHER_ISSUED:
+            self.vouchers[entry.subject] = Voucher(subject=entry.subject, **body)
+        else:
+            self.vouchers[entry.subject] = replace(self.vouchers[entry.subject], **body)
+
+    def _draw(self, before: BookedLease | None, after: BookedLease) -> None:
+        for key, (held, spent) in drawn(before, after).items():
+            self.budgets[key] = self.budgets[key].after(held_uy=held, spent_uy=spent)
 
     def _add_claimed(self, entry: Entry, body: dict[str, Any]) -> None:
         if entry.kind == CLAIM_FROZEN:
@@ -221,11 +260,13 @@ class Books:
     def _finish(self, entry: Entry, body: Mapping[str, Any]) -> None:
         before = self.open[entry.subject].booked
         if entry.kind == VOIDED:
-            self.finished.leases[before.lease.id] = Made(entry.seq, voided(before), ())
+            after = voided(before)
+            self.finished.leases[before.lease.id] = Made(entry.seq, after, ())
         else:
             after, sums = ended(before, body, entry.recorded_us, self.policies[before.policy], self.used)
             self.finished.leases[before.lease.id] = Made(entry.seq, after, sums.lines)
             self.lines += len(sums.lines)
             for key, amount in cap_uses(sums.lines).items():
                 self.used[key] += amount
+        self._draw(before, after)
         del self.open[entry.subject]

@@ -59,33 +59,56 @@ class Remedy(NamedTuple):
     en: str
 
 
+WHOSE = {
+    "learner": (
+        Remedy(
+            zh="请先停止正在运行的其他实验，或请教师为您追加额度。",
+            en="Stop other labs of yours that are still running, or ask your instructor to extend the allowance.",
+        ),
+        Remedy(zh="算力额度不足", en="The compute allowance does not cover this lab"),
+    ),
+    "cohort": (
+        Remedy(
+            zh="请联系教师：班级的算力预算需要由管理员追加，或等其他同学的实验结束。",
+            en="Tell your instructor: an administrator can extend the class's budget, or wait until other labs end.",
+        ),
+        Remedy(zh="班级算力预算不足", en="The class's compute budget does not cover this lab"),
+    ),
+    "site": (
+        Remedy(
+            zh="请联系教师：基地的算力预算需要由管理员追加，或等其他学员的实验结束。",
+            en="Tell your instructor: an administrator can extend the site's budget, or wait until other labs end.",
+        ),
+        Remedy(zh="基地算力预算不足", en="The site's compute budget does not cover this lab"),
+    ),
+}
+"""Whose money is short: what can be done about it, and what to say."""
+
+
 class AllowanceExhausted(LedgerError):  # noqa: N818 - the name people meet in the texts
     """A lab cannot be paid from what is left.
 
     Attributes:
-        balance_uy: what is left of the allowance, after what running labs hold.
+        balance_uy: what is left, after what running labs hold.
         needed_uy: the list price of the longest session asked for.
+        whose: ``learner``, ``cohort`` or ``site``: whose money it is that does not suffice.
         remedy: what the learner can do about it, in both languages.
+        says: what is short, in both languages.
     """
 
-    def __init__(self, balance_uy: int, needed_uy: int) -> None:
+    def __init__(self, balance_uy: int, needed_uy: int, whose: str = "learner") -> None:
         self.balance_uy = balance_uy
         self.needed_uy = needed_uy
-        self.remedy = Remedy(
-            zh="请先停止正在运行的其他实验，或请教师为您追加额度。",
-            en="Stop other labs of yours that are still running, or ask your instructor to extend the allowance.",
-        )
+        self.whose = whose
+        self.remedy, self.says = WHOSE[whose]
         super().__init__(self.in_locale("en"))
 
     def in_locale(self, locale: str) -> str:
         """The whole sentence for ``locale`` (``zh_CN`` or ``en``): balance, need and remedy."""
         balance, needed = format_yuan(self.balance_uy), format_yuan(self.needed_uy)
         if locale.startswith("zh"):
-            return f"算力额度不足：剩余 {balance} 元，本次最长使用需要 {needed} 元。{self.remedy.zh}"
-        return (
-            f"The compute allowance does not cover this lab: {balance} yuan left, {needed} yuan needed. "
-            f"{self.remedy.en}"
-        )
+            return f"{self.says.zh}：剩余 {balance} 元，本次最长使用需要 {needed} 元。{self.remedy.zh}"
+        return f"{self.says.en}: {balance} yuan left, {needed} yuan needed. {self.remedy.en}"
 
 
 def micro_yuan(yuan: str) -> int:

@@ -106,6 +106,8 @@ lease = Table(
     Column("flags", String(_NAME), nullable=False),
     Column("spared", Text, nullable=False),
     Column("spared_uy", BigInteger, nullable=False),
+    Column("full_uy", BigInteger, nullable=False),
+    Column("budgets", Text, nullable=False),
     Index("ix_hub_lease_account", "learner", "course", "requested_us"),
     Index("ix_hub_lease_state", "state"),
 )
@@ -156,6 +158,31 @@ subsidy_use = Table(
     Column("used_uy", BigInteger, nullable=False),
 )
 """What a programme has paid in a calendar year for a learner, a site, and in all: what its caps are held against."""
+
+budget = Table(
+    "hub_budget",
+    metadata,
+    Column("scope", String(8), primary_key=True),
+    Column("who", String(_NAME), primary_key=True),
+    Column("allotted_uy", BigInteger, nullable=False),
+    Column("held_uy", BigInteger, nullable=False),
+    Column("spent_uy", BigInteger, nullable=False),
+)
+"""What sites and classes may spend, at list price; who has no row is not limited by one."""
+
+voucher = Table(
+    "hub_voucher",
+    metadata,
+    Column("subject", String(_DIGEST), primary_key=True),
+    Column("course", String(_NAME), nullable=False),
+    Column("micro_yuan", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("why", String(_NAME), nullable=False),
+    Column("by", String(_NAME), nullable=False),
+    Column("learner", String(_NAME)),
+    Column("redeemed_us", BigInteger),
+)
+"""Codes that may be, or were, turned into allowance; the code itself is nowhere, ``subject`` is its digest."""
 
 class_window = Table(
     "hub_class_window",
@@ -235,6 +262,8 @@ DERIVED = (
     lease,
     charge_line,
     subsidy_use,
+    budget,
+    voucher,
     class_window,
     observation,
     claim,

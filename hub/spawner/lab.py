@@ -157,8 +157,8 @@ def _allowance_refusal(error: AllowanceExhausted, link: str) -> StartRefused:
     balance, needed = format_yuan(error.balance_uy), format_yuan(error.needed_uy)
     return StartRefused(
         (
-            f"算力额度不足：本次最长使用需要 {needed} 元。",
-            f"The allowance does not cover this lab: it may use {needed} yuan.",
+            f"{error.says.zh}：本次最长使用需要 {needed} 元。",
+            f"{error.says.en}: it may use {needed} yuan.",
         ),
         label="allowance",
         balance=(f"剩余 {balance} 元", f"{balance} yuan left"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hub.compute.books import Books, Finished
 from hub.compute.chain import BadEntry, LedgerVerification
 from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
-from hub.compute.ledger import claimed, watch
+from hub.compute.ledger import claimed, purses, watch
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.compare import BooksCheck
@@ -91,6 +91,10 @@ def _write_books(connection: Connection) -> None:
     shelf.keep_used(connection, books.used)
     for window in books.classes.values():
         shelf.keep_class(connection, window)
+    for standing in books.budgets.values():
+        purses.keep_budget(connection, standing)
+    for voucher in books.vouchers.values():
+        purses.keep_voucher(connection, voucher)
 
 
 def _write(connection: Connection, finished: Finished) -> None:

@@ -13,7 +13,7 @@ from hub.compute import books as book
 from hub.compute.chain import BadEntry
 from hub.compute.claim.files import usage_csv
 from hub.compute.claim.freeze import USAGE, sha256
-from hub.compute.ledger import claimed
+from hub.compute.ledger import claimed, purses
 from hub.compute.ledger.shelves import all_classes, lease_values
 from hub.compute.ledger.watch import observation_row
 from hub.compute.tables import charge_line, claim, claim_line, claim_note, event, grant, lease, observation, subsidy_use
@@ -104,6 +104,10 @@ class BooksCheck:
             self._found(0, "what programmes have paid is not what the sessions sum to")
         if all_classes(self._connection) != books.classes:
             self._found(0, "scheduled classes are not those that entries make")
+        if {standing.key: standing for standing in purses.budgets(self._connection)} != books.budgets:
+            self._found(0, "budgets are not what allotments, holds and charges make them")
+        if {voucher.subject: voucher for voucher in purses.vouchers(self._connection)} != books.vouchers:
+            self._found(0, "vouchers are not those that entries make")
         for table, made, kind in (
             (grant, books.grants, book.GRANT_GIVEN),
             (lease, books.leases, book.OPENED),

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hub.compute import books as book
+from hub.compute.lease import LedgerError
 from hub.compute.ledger import entries as chain
+from hub.compute.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from hub.compute.chain import Entry
-    from hub.compute.policy import Policy
 
 
 def now_us() -> int:
@@ -26,9 +27,11 @@ def now_us() -> int:
 class Pen:
     """What everything that writes entries shares: the database, the clock, and how a change is made."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], int], policy: Policy) -> None:
         self.engine = engine
         self.clock = clock
+        self.policy = policy
+        self._policies = {policy.digest: policy}
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -41,7 +44,20 @@ class Pen:
         """Write the next entry."""
         return chain.append(connection, kind, subject, body, self.clock())
 
-    def adopt(self, connection: Connection, policy: Policy) -> None:
-        """Write a policy before the first entry under it."""
-        if chain.find(connection, book.POLICY_ADOPTED, policy.digest) is None:
-            self.append(connection, book.POLICY_ADOPTED, policy.digest, policy.text)
+    def adopt(self, connection: Connection) -> None:
+        """Write the policy in force before the first entry under it."""
+        if chain.find(connection, book.POLICY_ADOPTED, self.policy.digest) is None:
+            self.append(connection, book.POLICY_ADOPTED, self.policy.digest, self.policy.text)
+
+    def policy_of(self, connection: Connection, digest: str) -> Policy:
+        """A policy that leases were opened under, from the chain.
+
+        Raises:
+            LedgerError: the chain does not have it.
+        """
+        if digest not in self._policies:
+            adopted = chain.find(connection, book.POLICY_ADOPTED, digest)
+            if adopted is None:
+                raise LedgerError(f"got a lease under policy {digest}, expected that policy in the chain; run verify")
+            self._policies[digest] = Policy.model_validate_json(adopted.body)
+        return self._policies[digest]

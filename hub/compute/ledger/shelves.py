@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, select, update
 
 from hub.compute.books import BookedLease, Finished, grant_subject
+from hub.compute.budget import BudgetKey
 from hub.compute.class_window import ClassWindow
 from hub.compute.lease import SECOND_US, Account, Grant, Lease, Metered
 from hub.compute.report import USAGE_MEASURES, Usage
@@ -234,6 +235,8 @@ def lease_values(booked: BookedLease) -> tuple[Any, ...]:
         " ".join(booked.flags),
         json.dumps(booked.spared) if booked.spared else "",
         booked.spared_uy,
+        booked.full_uy,
+        json.dumps(booked.budgets) if booked.budgets else "",
     )
 
 
@@ -253,4 +256,6 @@ def _booked(row: Row[Any]) -> BookedLease:
     values = row._asdict()
     of_lease = Lease(**{field.name: values.pop(field.name) for field in fields(Lease)})
     spared = tuple((begin, end) for begin, end in json.loads(values.pop("spared") or "[]"))
-    return BookedLease(lease=of_lease, **{**values, "flags": tuple(values["flags"].split()), "spared": spared})
+    budgets = tuple(BudgetKey(scope, who) for scope, who in json.loads(values.pop("budgets") or "[]"))
+    made = {**values, "flags": tuple(values["flags"].split()), "spared": spared, "budgets": budgets}
+    return BookedLease(lease=of_lease, **made)
