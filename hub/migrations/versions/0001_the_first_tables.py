@@ -94,6 +94,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hub_role_course_role"), ["course", "role"], unique=False)
 
     op.create_table(
+        "hub_budget",
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("who", sa.String(length=255), nullable=False),
+        sa.Column("allotted_uy", sa.BigInteger(), nullable=False),
+        sa.Column("held_uy", sa.BigInteger(), nullable=False),
+        sa.Column("spent_uy", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "who"),
+    )
+    op.create_table(
         "hub_chain_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("entries", sa.BigInteger(), nullable=False),
@@ -271,6 +280,8 @@ def upgrade() -> None:
         sa.Column("flags", sa.String(length=255), nullable=False),
         sa.Column("spared", sa.Text(), nullable=False),
         sa.Column("spared_uy", sa.BigInteger(), nullable=False),
+        sa.Column("full_uy", sa.BigInteger(), nullable=False),
+        sa.Column("budgets", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("hub_lease", schema=None) as batch_op:
@@ -297,6 +308,18 @@ def upgrade() -> None:
         sa.Column("who", sa.String(length=255), nullable=False),
         sa.Column("used_uy", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("programme", "year", "scope", "who"),
+    )
+    op.create_table(
+        "hub_voucher",
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("micro_yuan", sa.BigInteger(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=255), nullable=False),
+        sa.Column("by", sa.String(length=255), nullable=False),
+        sa.Column("learner", sa.String(length=255), nullable=True),
+        sa.Column("redeemed_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("subject"),
     )
     op.create_table(
         "hub_gpu_hold",
@@ -700,6 +723,7 @@ def downgrade() -> None:
 
     op.drop_table("hub_gpu_reservation")
     op.drop_table("hub_gpu_hold")
+    op.drop_table("hub_voucher")
     op.drop_table("hub_subsidy_use")
     with op.batch_alter_table("hub_observation", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_observation_lease")
@@ -738,6 +762,7 @@ def downgrade() -> None:
 
     op.drop_table("hub_charge_line")
     op.drop_table("hub_chain_head")
+    op.drop_table("hub_budget")
     with op.batch_alter_table("hub_role", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hub_role_course_role"))
 
