@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from hub.claim_commands import claim_commands
+from hub.ledger_commands import ledger_commands
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from hub.people.person import Role
     from hub.platform import Platform
 
@@ -144,52 +141,7 @@ def release(course_id: str) -> None:
     prepare.release_course(platform, chosen, click.echo)
 
 
-@cli.group()
-def ledger() -> None:
-    """The compute ledger."""
-
-
-@ledger.command(name="verify")
-@click.option("--json", "as_json", is_flag=True, help="Print entries, head digest and the first bad entry.")
-def verify_ledger(as_json: bool) -> None:  # noqa: FBT001
-    """Recompute the chain of the ledger; exit status 1 names the first bad entry."""
-    from hub.compute.command import verify
-
-    sys.exit(verify(_platform().ledger, as_json=as_json))
-
-
-@ledger.command()
-@click.argument("from_day", type=click.DateTime(["%Y-%m-%d"]))
-@click.argument("until_day", type=click.DateTime(["%Y-%m-%d"]))
-@click.option("--output", type=click.Choice(["text", "csv", "json"]), default="text")
-def report(from_day: datetime, until_day: datetime, output: Literal["text", "csv", "json"]) -> None:
-    """Print the funder's report from FROM_DAY until UNTIL_DAY, the last day not included."""
-    from hub.compute.command import report as print_report
-
-    sys.exit(print_report(_platform().ledger, from_day.date(), until_day.date(), output=output))
-
-
-@ledger.command()
-@click.argument("learner")
-@click.argument("course_id")
-@click.argument("yuan")
-@click.option("--why", required=True, help="The reason, for the ledger.")
-def grant(learner: str, course_id: str, yuan: str, why: str) -> None:
-    """Grant LEARNER of COURSE_ID another YUAN of compute."""
-    from hub.compute.command import grant as grant_compute
-
-    sys.exit(grant_compute(_platform().ledger, learner, course_id, yuan, why, time.time_ns() // 1000))
-
-
-ledger.add_command(claim_commands(lambda: _platform().ledger))
-
-
-@ledger.command()
-def metrics() -> None:
-    """Print the ledger's figures for Prometheus; no learner is named."""
-    from hub.compute.metrics import metrics as render_metrics
-
-    click.echo(render_metrics(_platform().ledger), nl=False)
+cli.add_command(ledger_commands(lambda: _platform().ledger))
 
 
 @cli.command(name="verify")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from hub import addresses, models
+from hub.compute.lease import UnknownLeaseError
 from hub.migrate import upgrade
 from hub.people.person import Site
 from hub.spawner import box
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
     from hub.people.person import Role
     from hub.platform import Platform
 
+log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 HUB_CONFIG = ROOT / "jupyterhub_config.py"
 LEAST_FREE_BYTES = 1 << 30
 INVITATION_DAYS = 7
+SEEN_MARK = "checked"
+"""A file in a lease's folder: what its shim saw was compared with the ledger."""
 LAUNCH_US = 60_000_000
 """How long a launch may take before a lease without a start is void."""
 
@@ -145,6 +151,39 @@ def reconcile(platform: Platform) -> int:
             platform.ledger.record_ended(lease.id, ending.at_us, "local-shim", ending.reason, ending.uncertainty_us)
         settled += 1
     return settled
+
+
+def observe_unbilled(platform: Platform) -> int:
+    """Report sessions that a shim saw and the ledger does not charge: the lease was voided, or never opened.
+
+    Each is written into the chain once as a difference (:meth:`hub.compute.ledger.Ledger.differences`), and charged
+    nothing: nobody guesses. Returns how many were found.
+    """
+    found = 0
+    for folder in platform.leases.iterdir():
+        witness, mark = Witness(folder), folder / SEEN_MARK
+        started_us, lease_id = witness.started_us(), _uuid(folder.name)
+        if mark.exists() or started_us is None or lease_id is None or witness.alive():
+            continue
+        try:
+            state = platform.ledger.lease(lease_id).state
+        except UnknownLeaseError:
+            state = "void"
+        ending = witness.ending()
+        if state == "void" and ending is not None:
+            platform.ledger.observe(lease_id, "local-shim", started_us, max(started_us, ending.at_us))
+            log.warning("lease %s ran and is not charged: it is void or unknown to the ledger", lease_id)
+            found += 1
+        if state in {"void", "ended"}:
+            mark.touch()
+    return found
+
+
+def _uuid(name: str) -> UUID | None:
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
 
 
 def announce(platform: Platform, say: Callable[[str], None]) -> None:

@@ -22,6 +22,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
     """Make a round every few seconds until ``stop`` is set; a failed duty is logged and tried again next round."""
     duties: dict[str, Callable[[], int]] = {
         "settle leases": lambda: prepare.reconcile(platform),
+        "report unbilled sessions": lambda: prepare.observe_unbilled(platform),
         "award certificates": lambda: award.award_completed(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
     }

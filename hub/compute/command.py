@@ -1,4 +1,4 @@
-"""What ``reelwright ledger`` does: verify, report, grant, checkpoint, claim. Each prints and gives the exit status."""
+"""What ``reelwright ledger`` does: verify, report, grant, budgets, claims. Each prints and gives the exit status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hub.compute.budget import Allotment
 from hub.compute.checkpoint import CheckpointError, checking_key, parse_checkpoints
 from hub.compute.lease import LedgerError, format_yuan, micro_yuan
 from hub.compute.report import FUNDERS_DIMENSIONS
@@ -93,6 +94,56 @@ def checkpoint(ledger: Ledger, day: date) -> int:
     return OK
 
 
+def checkpoints(ledger: Ledger) -> int:
+    """Print every checkpoint as a line of JSON, oldest day last."""
+    for made in ledger.checkpoints():
+        click.echo(json.dumps(made.as_row()))
+    return OK
+
+
+def budgets(ledger: Ledger) -> int:
+    """Print every budget, one a line."""
+    for one in ledger.budgets.all():
+        told = (one.allotted_uy, one.held_uy, one.spent_uy, one.left_uy)
+        allotted, held, spent, left = map(format_yuan, told)
+        click.echo(f"{one.scope}\t{one.who}\tallotted {allotted}\theld {held}\tspent {spent}\tleft {left}")
+    return OK
+
+
+def allot(ledger: Ledger, whose: tuple[str, str], yuan: str, why: str, by: str, at_us: int) -> int:
+    """Give to a budget, or take back with a minus; 1 when it cannot be."""
+    scope, who = whose
+    try:
+        amount = micro_yuan(yuan.removeprefix("-")) * (-1 if yuan.startswith("-") else 1)
+        given = Allotment(scope=scope, who=who, micro_yuan=amount, why=why, by=by, at_us=at_us)
+        standing = ledger.budgets.allot(given)
+    except (ValueError, LedgerError) as error:
+        click.echo(str(error), err=True)
+        return BAD
+    click.echo(f"{scope} {who} has {format_yuan(standing.left_uy)} yuan left of {format_yuan(standing.allotted_uy)}")
+    return OK
+
+
+def issue_vouchers(ledger: Ledger, count: int, course: str, yuan: str, until_us: int, why: str, by: str) -> int:
+    """Print the codes of new vouchers, one a line; 1 when they cannot be issued."""
+    try:
+        codes = ledger.vouchers.issue(count, course, micro_yuan(yuan), until_us, why, by)
+    except (ValueError, LedgerError) as error:
+        click.echo(str(error), err=True)
+        return BAD
+    for code in codes:
+        click.echo(code)
+    return OK
+
+
+def vouchers(ledger: Ledger) -> int:
+    """Print every voucher, one a line; a code itself is not known any more."""
+    for one in ledger.vouchers.all():
+        taken = f"turned in by {one.learner}" if one.learner else "free"
+        click.echo(f"{one.subject[:16]}\t{one.course}\t{format_yuan(one.micro_yuan)}\t{taken}\t{one.why}")
+    return OK
+
+
 def preview_claim(ledger: Ledger, request: ClaimRequest) -> int:
     """Print what freezing a claim would give now; 1 when it cannot be claimed."""
     try:
@@ -160,14 +211,14 @@ def _verification(found: LedgerVerification) -> str:
 def _table(made: Report) -> str:
     lines = [_row(row, made) for row in made.rows] or ["no sessions in these days"]
     if made.total:
-        lines.append(f"total of {made.total_covers} rows: {_sums(made.total.total_uy, made.total.subsidised_uy)}")
+        lines.append(f"total: {_sums(made.total.total_uy, made.total.subsidised_uy)}")
     return "\n".join(lines)
 
 
 def _row(row: ReportRow, made: Report) -> str:
     name = "  ".join([row.programme or "(no programme)", *(row.where[dimension] for dimension in made.dimensions)])
     if row.sums is None:
-        return f"{name}  suppressed (fewer than five learners)"
+        return f"{name}  suppressed (it, or what it would give away, is about fewer than five learners)"
     payers = ", ".join(f"{payer} {format_yuan(paid)}" for payer, paid in row.sums.paid_uy.items())
     counts = f"{row.sums.learners} learners, {row.sums.sessions} sessions, {row.sums.seconds} s"
     return f"{name}  {counts}, {_sums(row.sums.total_uy, row.sums.subsidised_uy)} ({payers or 'no payer'})"

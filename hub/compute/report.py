@@ -1,32 +1,33 @@
 """The funder's report: who used how much under which programme, and who pays it. Pure; sums what the ledger hands over.
 
 A row about fewer than five learners is suppressed: it says that it is there and nothing else. So that it cannot be had
-by subtraction, the total counts only shown rows unless what is suppressed covers five learners itself.
+by subtraction, others may be suppressed with it (:mod:`hub.compute.suppress`).
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.compute.lease import SECOND_US, LedgerError, format_yuan
 from hub.compute.subsidy import LEARNER
+from hub.compute.suppress import FEWEST_LEARNERS, hidden_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 DIMENSIONS = ("course", "lab", "cohort", "site", "profile", "day")
 """What a report may be broken down by, besides the programme, by which it always is."""
 FUNDERS_DIMENSIONS = ("course", "site", "profile", "day")
-FEWEST_LEARNERS = 5
 USAGE_MEASURES = ("amount_uy", "sessions", "billed_us", "gpu_us", "total_uy")
 
 
 class Usage(NamedTuple):
-    """Charge lines summed by the asked-for dimensions (``key``), learner, programme and payer."""
+    """Charge lines summed by month, the asked-for dimensions (``key``), learner, programme and payer."""
 
+    month: str
     key: tuple[str, ...]
     learner: str
     programme: str
@@ -64,7 +65,7 @@ class LearnerUse(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    """One programme in one cell; ``sums`` is None when fewer than five learners stand behind it."""
+    """One programme in one cell; ``sums`` is None when it is suppressed."""
 
     programme: str
     where: dict[str, str]
@@ -77,20 +78,30 @@ class ReportRow:
             LedgerError: the row is suppressed, and so are its lines.
         """
         if self.sums is None:
-            raise LedgerError(f"got a suppressed row, expected one about at least {FEWEST_LEARNERS} learners")
+            raise LedgerError(
+                f"got a suppressed row, expected one that gives nothing away about fewer than {FEWEST_LEARNERS}"
+            )
         return {"programme": self.programme, **self.where}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Rows by programme and dimensions over days, the last one not included; ``total_covers`` is "all" or "shown"."""
+    """Rows by programme and dimensions over days, the last one not included.
+
+    ``total`` is of all rows, suppressed ones included; None where a month of it is about fewer than five learners, and
+    in a report that was narrowed down.
+    """
 
     from_day: str
     until_day: str
     dimensions: tuple[str, ...]
     rows: tuple[ReportRow, ...]
     total: Sums | None
-    total_covers: str
+
+    def narrowed(self, where: Mapping[str, str]) -> Report:
+        """Only the rows in which dimensions have these values; what is suppressed in the whole stays so."""
+        rows = tuple(row for row in self.rows if where.items() <= row.where.items())
+        return replace(self, rows=rows, total=None)
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -154,21 +165,19 @@ def report(dimensions: tuple[str, ...], from_day: str, until_day: str, usage: It
     """Add usage up into rows by programme and dimensions, suppress the small ones, and total what may be totalled."""
     refuse_unknown_dimensions(dimensions)
     cells: dict[tuple[str, ...], _Cell] = {}
-    kept = list(usage)
-    for used in kept:
-        cells.setdefault((used.programme, *used.key), _Cell()).add(used)
-    small = {key for key, cell in cells.items() if len(cell.learners) < FEWEST_LEARNERS}
-    hidden = {learner for key in small for learner in cells[key].learners}
-    covers_all = not small or len(hidden) >= FEWEST_LEARNERS
+    people: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     total = _Cell()
-    for used in kept:
-        if covers_all or (used.programme, *used.key) not in small:
-            total.add(used)
+    for used in usage:
+        key = (used.programme, *used.key)
+        cells.setdefault(key, _Cell()).add(used)
+        people.setdefault((used.month, key), set()).add(used.learner)
+        total.add(used)
+    hidden, totalled = hidden_rows({place: frozenset(who) for place, who in people.items()})
     rows = tuple(
         ReportRow(
             programme=key[0],
             where=dict(zip(dimensions, key[1:], strict=True)),
-            sums=None if key in small else cell.sums(),
+            sums=None if key in hidden else cell.sums(),
         )
         for key, cell in sorted(cells.items())
     )
@@ -177,8 +186,7 @@ def report(dimensions: tuple[str, ...], from_day: str, until_day: str, usage: It
         until_day=until_day,
         dimensions=dimensions,
         rows=rows,
-        total=total.sums() if len(total.learners) >= FEWEST_LEARNERS else None,
-        total_covers="all" if covers_all else "shown",
+        total=total.sums() if totalled and cells else None,
     )
 
 

@@ -151,7 +151,7 @@ def share(
     counted, pieces = dict(used), list[Shared]()
     edges = (*policy.subsidies.edges, *itertools.chain.from_iterable(cuts))
     for stretch in charge(policy.prices, who.profile, from_us, until_us, edges):
-        there = who._replace(hardware_origin=stretch.hardware_origin)
+        there = who._replace(hardware_origin=stretch.hardware_origin, provider=stretch.provider)
         year = int(stretch.day[:4])
         parts = split(
             stretch.total_uy, at_us=stretch.from_us, year=year, who=there, book=policy.subsidies, used=counted

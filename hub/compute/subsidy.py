@@ -8,12 +8,24 @@ micro-yuan that do not divide go to those with the largest remainder, first name
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
-from hub.compute.dated import PPM, Percent, Rule, RuleId, Window, Yuan, first_overlap, parts_per_million, read_rules
+from hub.compute.dated import (
+    PPM,
+    Percent,
+    Rule,
+    RuleId,
+    Window,
+    Yuan,
+    first_overlap,
+    microseconds,
+    parts_per_million,
+    read_rules,
+)
 from hub.compute.lease import micro_yuan
 from hub.course import Text  # noqa: TC001 - pydantic reads the annotations when the class is made
 
@@ -48,13 +60,54 @@ class CapKey(NamedTuple):
 
 
 class Beneficiary(NamedTuple):
-    """The facts of a session that programmes ask about."""
+    """The facts of a session that programmes ask about; ``provider`` is whose compute it is, as the price says."""
 
     learner: str
     course: str
     site: str
     profile: str
     hardware_origin: str
+    provider: str = ""
+
+
+class Entity(Window):
+    """What is known of the body behind a site, for a time: its size, since when it is funded, to whom it is related."""
+
+    site: str = Field(min_length=1, max_length=255)
+    reference: Text
+    """What it was checked against, in the operator's words."""
+    size: Literal["", "small", "other"] = ""
+    funded_since: AwareDatetime | None = None
+    related_to: tuple[str, ...] = ()
+    """Providers of compute that it is a related party of."""
+
+    @cached_property
+    def first_year(self) -> tuple[int, int] | None:
+        """From when until when its first year of funding runs; None when no beginning is given."""
+        if self.funded_since is None:
+            return None
+        begins = self.funded_since
+        # Who begins on 29 February has a year until 1 March.
+        leaps = (begins.month, begins.day) == (2, 29)
+        ends = (begins + timedelta(days=1) if leaps else begins).replace(year=begins.year + 1)
+        return microseconds(begins), microseconds(ends)
+
+    def all_edges(self) -> tuple[int, ...]:
+        """The moments at which something about it changes."""
+        return (*self.edges(), *(self.first_year or ()))
+
+
+class FirstYear(Rule):
+    """What a programme pays in a body's first year of funding, instead of its usual rate."""
+
+    rate_percent: Percent
+    sizes: tuple[Literal["small", "other"], ...] = ("small",)
+
+
+class RelatedParty(Rule):
+    """What a programme pays where the site is a related party of who provides the compute; ``"0"`` is nothing."""
+
+    rate_percent: Percent
 
 
 class Programme(Window):
@@ -69,6 +122,8 @@ class Programme(Window):
     courses: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    first_year: FirstYear | None = None
+    related_party: RelatedParty | None = None
     cap_per_learner_yuan: Yuan | None = None
     cap_per_site_yuan: Yuan | None = None
     cap_yuan: Yuan | None = None
@@ -78,9 +133,14 @@ class Programme(Window):
 
     @model_validator(mode="after")
     def _is_payable(self) -> Self:
-        for rate in (self.rate_percent, *self.rate_percent_by_origin.values()):
+        first_year = (self.first_year.rate_percent,) if self.first_year else ()
+        for rate in (self.rate_percent, *self.rate_percent_by_origin.values(), *first_year):
             if not 0 < parts_per_million(rate) <= PPM:
                 raise ValueError(f"rate_percent: got {rate!r}, expected above 0, at most 100 ({self.id})")
+        if self.related_party and parts_per_million(self.related_party.rate_percent) > PPM:
+            raise ValueError(
+                f"related_party: got {self.related_party.rate_percent!r}, expected at most 100 ({self.id})"
+            )
         ids = [payer.id for payer in self.payer]
         if len(set(ids)) != len(ids) or LEARNER in ids:
             raise ValueError(f"payer: got {ids}, expected each once and none called {LEARNER!r}")
@@ -94,9 +154,13 @@ class Programme(Window):
         asked = {"learner": self.cap_per_learner_yuan, "site": self.cap_per_site_yuan, "all": self.cap_yuan}
         return {scope: micro_yuan(yuan) for scope, yuan in asked.items() if yuan is not None}
 
-    def rate(self, hardware_origin: str) -> int:
-        """Parts per million of the list price that it pays."""
-        return parts_per_million(self.rate_percent_by_origin.get(hardware_origin, self.rate_percent))
+    def rate(self, who: Beneficiary, entity: Entity | None, at_us: int) -> int:
+        """Parts per million of the list price that it pays: the related-party rule goes first, then the first year."""
+        if entity and self.related_party and who.provider and who.provider in entity.related_to:
+            return parts_per_million(self.related_party.rate_percent)
+        if entity and self.first_year and entity.size in self.first_year.sizes and _within(entity.first_year, at_us):
+            return parts_per_million(self.first_year.rate_percent)
+        return parts_per_million(self.rate_percent_by_origin.get(who.hardware_origin, self.rate_percent))
 
     def serves(self, who: Beneficiary) -> bool:
         """Whether course, site and profile are ones it is for."""
@@ -105,21 +169,30 @@ class Programme(Window):
 
 
 class SubsidyBook(Rule):
-    """Every programme; the same id may come back with another window when its rule changes."""
+    """Every programme (one id may come back with another window when its rule changes), and who is behind a site."""
 
     programme: tuple[Programme, ...] = ()
+    entity: tuple[Entity, ...] = ()
 
     @model_validator(mode="after")
     def _versions_follow_each_other(self) -> Self:
         for name in {programme.id for programme in self.programme}:
             if first_overlap(programme for programme in self.programme if programme.id == name):
                 raise ValueError(f"programme: two versions of {name!r} overlap, expected one rule at a time")
+        for site in {entity.site for entity in self.entity}:
+            if first_overlap(entity for entity in self.entity if entity.site == site):
+                raise ValueError(f"entity: two of site {site!r} overlap, expected one at a time")
         return self
 
     @cached_property
     def edges(self) -> tuple[int, ...]:
-        """The moments at which a programme starts or ends."""
-        return tuple(edge for programme in self.programme for edge in programme.edges())
+        """The moments at which a programme starts or ends, or something about the body behind a site changes."""
+        programmes = tuple(edge for programme in self.programme for edge in programme.edges())
+        return (*programmes, *(edge for entity in self.entity for edge in entity.all_edges()))
+
+    def behind(self, site: str, at_us: int) -> Entity | None:
+        """What is known of the body behind a site at a moment, None when nothing is."""
+        return next((entity for entity in self.entity if entity.site == site and entity.covers(at_us)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +215,11 @@ def split(
 ) -> tuple[Part, ...]:
     """Divide a charge between payers, given what programmes have paid already; the parts sum to ``total_uy``."""
     left, parts, paying = total_uy, list[Part](), set[str]()
+    entity = book.behind(who.site, at_us) if book.entity else None
     for programme in book.programme:
         if not programme.covers(at_us) or not programme.serves(who) or paying - set(programme.stacks_with):
             continue
-        owed = total_uy * programme.rate(who.hardware_origin) // PPM
+        owed = total_uy * programme.rate(who, entity, at_us) // PPM
         amount = min(owed, left, *_cap_room(programme, year, who, used))
         if amount <= 0:
             continue
@@ -155,6 +229,10 @@ def split(
     if left or not parts:
         parts.append(Part(parts[-1].programme if parts else "", LEARNER, left))
     return tuple(parts)
+
+
+def _within(span: tuple[int, int] | None, at_us: int) -> bool:
+    return span is not None and span[0] <= at_us < span[1]
 
 
 def _cap_room(programme: Programme, year: int, who: Beneficiary, used: Mapping[CapKey, int]) -> Iterator[int]:

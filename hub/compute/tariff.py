@@ -33,6 +33,8 @@ class Price(Rule):
     yuan_per_hour: Yuan
     device: str = ""
     hardware_origin: HardwareOrigin = ""
+    provider: Annotated[str, Field(max_length=255)] = ""
+    """Whose compute it is, for the related-party rule of programmes."""
     gpus: Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?$")] = "0"
 
     @cached_property
@@ -132,6 +134,11 @@ class Stretch:
     def hardware_origin(self) -> str:
         """Where the hardware was made, as the price says it."""
         return self.price.hardware_origin if self.price else ""
+
+    @property
+    def provider(self) -> str:
+        """Whose compute it is, as the price says it."""
+        return self.price.provider if self.price else ""
 
 
 def charge(

@@ -72,6 +72,7 @@ class LeasedLab(Spawner):
             return 0
         ending = await asyncio.to_thread(self.ending, self.lease_id)
         if ending is None:
+            await asyncio.to_thread(self.platform.ledger.heartbeat, self.lease_id, time.time_ns() // 1000, self.source)
             return None
         await asyncio.to_thread(
             self.platform.ledger.record_ended,

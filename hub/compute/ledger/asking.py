@@ -98,7 +98,7 @@ class Asking:
     def learners(self, from_day: str, until_day: str) -> tuple[LearnerUse, ...]:
         """What every learner used by programme: for those who may see names, never for a funder's page."""
         with reading(self._pen.engine) as connection:
-            return by_learner(shelf.usage(connection, (), from_day, until_day))
+            return by_learner(shelf.usage(connection, (), from_day, until_day, by_month=False))
 
     def lines(self, where: Mapping[str, str], from_day: str, until_day: str) -> tuple[ChargeLine, ...]:
         """The charge lines behind a report's row (its ``drill()``)."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, literal, select, update
 
 from hub.compute.books import BookedLease, Finished, grant_subject
 from hub.compute.budget import BudgetKey
@@ -155,8 +155,14 @@ def used_for(connection: Connection, learner: str, site: str) -> dict[CapKey, in
     return dict(_use(row) for row in connection.execute(asked))
 
 
-def usage(connection: Connection, dimensions: tuple[str, ...], from_day: str, until_day: str) -> Iterator[Usage]:
-    """Charge lines of a span of days summed by dimensions, learner, programme and payer."""
+def usage(
+    connection: Connection, dimensions: tuple[str, ...], from_day: str, until_day: str, *, by_month: bool = True
+) -> Iterator[Usage]:
+    """Charge lines of a span of days summed by month, dimensions, learner, programme and payer.
+
+    Without ``by_month`` the month is left empty: nothing can then be suppressed by it.
+    """
+    month = func.substr(charge_line.c.day, 1, 7) if by_month else literal("")
     keys = [charge_line.c[name] for name in (*dimensions, "learner", "programme", "payer")]
     sums = [func.sum(charge_line.c[name]) for name in USAGE_MEASURES]
     guessed = func.sum(case((charge_line.c.estimated, charge_line.c.sessions), else_=0))
@@ -164,10 +170,11 @@ def usage(connection: Connection, dimensions: tuple[str, ...], from_day: str, un
     if connection.dialect.name == "sqlite" and set(dimensions) <= {"site"}:
         # It prefers the index on days to the one that holds the whole answer, and has none for an expression.
         day = day.concat("")
-    asked = select(*keys, *sums, guessed).where(day >= from_day, day < until_day).group_by(*keys)
-    wide = len(dimensions)
+    asked = select(month, *keys, *sums, guessed).where(day >= from_day, day < until_day)
+    asked = asked.group_by(*keys, month) if by_month else asked.group_by(*keys)
+    wide = len(dimensions) + 1
     for row in connection.execute(asked):
-        yield Usage(tuple(row[:wide]), *row[wide : wide + 3], *map(int, row[wide + 3 :]))
+        yield Usage(row[0], tuple(row[1:wide]), *row[wide : wide + 3], *map(int, row[wide + 3 :]))
 
 
 def lines_where(

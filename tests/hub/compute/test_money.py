@@ -15,7 +15,7 @@ from hub.compute.dated import PolicyError
 from hub.compute.lease import DAY_US, HOUR_US, LeaseRequest
 from hub.compute.policy import Policy, load_policy
 from hub.compute.settle import START_WITHIN_US, Run, cap_uses, settle
-from hub.compute.subsidy import LEARNER, SubsidyBook, read_subsidies
+from hub.compute.subsidy import LEARNER, Entity, SubsidyBook, read_subsidies
 from hub.compute.tariff import PriceList, charge, hold, read_tariffs
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
@@ -55,6 +55,8 @@ def programmes(draw: Any) -> list[dict[str, Any]]:
             "rate_percent": draw(percents),
             "rate_percent_by_origin": draw(st.dictionaries(st.sampled_from(["domestic", "imported"]), percents)),
             "stacks_with": draw(st.lists(st.sampled_from(names), unique=True)),
+            "first_year": draw(st.none() | percents.map(lambda percent: {"rate_percent": percent})),
+            "related_party": draw(st.none() | (percents | st.just("0")).map(lambda percent: {"rate_percent": percent})),
             "payer": draw(shares()),
         }
         caps = st.sampled_from(["cap_yuan", "cap_per_learner_yuan", "cap_per_site_yuan"])
@@ -69,8 +71,26 @@ def tariffs(draw: Any) -> list[dict[str, Any]]:
     for first, last in zip([0, *edges], [*edges, None], strict=True):
         origin = draw(st.sampled_from(["", "domestic", "imported"]))
         price = {"profile": "gpu", "yuan_per_hour": draw(amounts), "gpus": "0.143", "hardware_origin": origin}
+        price["provider"] = draw(st.sampled_from(["", "own-cloud", "other-cloud"]))
         tariff = {"id": f"t{first}", "from": moment(first), "price": [price]}
         made.append(tariff if last is None else {**tariff, "until": moment(last)})
+    return made
+
+
+@st.composite
+def entities(draw: Any) -> list[dict[str, Any]]:
+    edges = sorted(draw(st.sets(st.integers(1, 40), max_size=2)))
+    made = []
+    for first, last in zip([0, *edges], [*edges, None], strict=True):
+        body = {
+            "site": "main",
+            "from": moment(first),
+            "reference": TEXT,
+            "size": draw(st.sampled_from(["", "small", "other"])),
+            "funded_since": draw(st.none() | st.integers(-380, 20).map(moment)),
+            "related_to": draw(st.sampled_from([[], ["own-cloud"]])),
+        }
+        made.append(body if last is None else {**body, "until": moment(last)})
     return made
 
 
@@ -92,6 +112,7 @@ def request(longest_us: int, requested_us: int) -> LeaseRequest:
 @given(
     tariffs(),
     programmes(),
+    entities(),
     st.lists(
         st.tuples(st.integers(0, 35 * DAY_US), st.integers(-2 * DAY_US, 3 * DAY_US), st.integers(-DAY_US, 9 * DAY_US)),
         min_size=1,
@@ -100,11 +121,11 @@ def request(longest_us: int, requested_us: int) -> LeaseRequest:
     st.integers(1, 3 * DAY_US),
 )
 def test_any_rules_and_any_clock_charge_within_the_hold_and_split_exactly(
-    rules: Any, funders: Any, runs: Any, longest_us: int
+    rules: Any, funders: Any, bodies: Any, runs: Any, longest_us: int
 ) -> None:
     policy = Policy(
         prices=PriceList.model_validate({"tariff": rules}),
-        subsidies=SubsidyBook.model_validate({"programme": funders}),
+        subsidies=SubsidyBook.model_validate({"programme": funders, "entity": bodies}),
     )
     used: dict[Any, int] = {}
     for requested, late, length in runs:
@@ -192,12 +213,61 @@ def test_hardware_made_at_home_may_have_its_own_rate(rules: Any, make_bench: Any
     assert bench.ledger.account("li", "micro-drama").subsidised_uy == 42_400_000
 
 
+def body(**known: Any) -> dict[str, Any]:
+    return {"site": "main", "from": "2026-09-01T00:00:00+08:00", "reference": TEXT, **known}
+
+
+def paid_at(rules: Any, start: str, programme: dict[str, Any], *bodies: dict[str, Any]) -> list[int]:
+    """What programmes pay of two hours of a yuan each from a moment on, by stretch."""
+    price = {"profile": "gpu", "yuan_per_hour": "1", "provider": "own-cloud"}
+    tariff = {"id": "t", "from": "2026-09-01T00:00:00+08:00", "price": [price]}
+    policy = Policy(
+        prices=PriceList.model_validate({"tariff": [tariff]}),
+        subsidies=SubsidyBook.model_validate({"programme": [{**rules["programme"], **programme}], "entity": bodies}),
+    )
+    begun = int(datetime.fromisoformat(start).timestamp()) * 1_000_000
+    sums = settle(
+        request(4 * HOUR_US, begun), Run(begun, begun + 2 * HOUR_US, 0, None, begun + 2 * HOUR_US), policy, {}
+    )
+    by_segment: dict[int, int] = {}
+    for line in sums.lines:
+        by_segment[line.segment] = by_segment.get(line.segment, 0) + line.amount_uy * (line.payer != LEARNER)
+    return list(by_segment.values())
+
+
+def test_a_small_body_is_paid_in_full_in_its_first_year_and_not_a_moment_longer(rules: Any) -> None:
+    first_year = {"rate_percent": "30", "first_year": {"rate_percent": "100"}}
+    small = body(size="small", funded_since="2026-10-01T10:00:00+08:00")
+    assert paid_at(rules, "2026-11-01T10:00:00+08:00", first_year, small) == [2_000_000]
+    assert paid_at(rules, "2027-10-01T09:00:00+08:00", first_year, small) == [1_000_000, 300_000]
+    assert paid_at(rules, "2026-10-01T09:00:00+08:00", first_year, small) == [300_000, 1_000_000]
+    assert paid_at(rules, "2026-11-01T10:00:00+08:00", first_year, {**small, "size": "other"}) == [600_000]
+    assert paid_at(rules, "2026-11-01T10:00:00+08:00", first_year) == [600_000]
+
+
+def test_a_leap_days_year_ends_with_february() -> None:
+    begun = Entity.model_validate(body(funded_since="2028-02-29T00:00:00+08:00")).first_year
+    assert begun
+    assert begun[1] - begun[0] == 366 * DAY_US
+
+
+def test_compute_of_a_related_party_has_the_rate_of_that_rule(rules: Any) -> None:
+    nothing = {"related_party": {"rate_percent": "0"}, "first_year": {"rate_percent": "100"}}
+    related = body(related_to=["own-cloud"], size="small", funded_since="2026-09-01T00:00:00+08:00")
+    assert paid_at(rules, "2026-11-01T10:00:00+08:00", nothing, related) == [0]
+    assert paid_at(rules, "2026-11-01T10:00:00+08:00", nothing, {**related, "related_to": ["other"]}) == [2_000_000]
+    sold = {**related, "until": "2026-11-01T11:00:00+08:00"}
+    assert paid_at(rules, "2026-11-01T10:00:00+08:00", nothing, sold) == [0, 800_000]
+
+
 def test_the_policy_that_ships_is_one() -> None:
     folder = Path(hub.__file__).parent / "policy"
     policy = load_policy(folder / "tariffs.toml", folder / "subsidies.toml")
-    programme = policy.subsidies.programme[0]
-    assert "Operator to fill in" in programme.reference.en
-    assert "由运营方填写" in programme.reference.zh
+    assert "Operator to fill in" in policy.subsidies.programme[0].reference.en
+    for programme in policy.subsidies.programme:
+        assert "Example, modelled on article 1" in programme.reference.en
+        assert programme.reference.zh.startswith("示例")
+    assert all("Example" in tariff.reference for tariff in policy.prices.tariff)
 
 
 TARIFFS = """
@@ -227,6 +297,14 @@ reference = {zh = "一", en = "one"}
 id = "city"
 share_percent = "100"
 title = {zh = "一", en = "one"}
+"""
+
+ENTITY = """
+[[entity]]
+site = "north"
+from = 2026-09-01T00:00:00+08:00
+size = "small"
+reference = {zh = "一", en = "one"}
 """
 
 
@@ -272,6 +350,10 @@ def test_a_price_list_that_makes_no_sense_is_refused(tmp_path: Path, old: str, n
         ("[[programme.payer]]", "[programme.other]", "unknown key"),
         ("[[programme.payer]]", "payer = []\n[programme.x]", "at least 1 item"),
         ("reference =", "referenz =", "reference: Field required"),
+        ("[[programme.payer]]", 'first_year = {rate_percent = "0"}\n[[programme.payer]]', "expected above 0"),
+        ("[[programme.payer]]", 'related_party = {rate_percent = "101"}\n[[programme.payer]]', "got '101'"),
+        ("[[programme]]", f"{ENTITY}{ENTITY}[[programme]]", "two of site 'north' overlap"),
+        ("[[programme]]", ENTITY.replace("small", "tiny") + "[[programme]]", "got 'tiny'"),
     ],
 )
 def test_a_programme_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -2,22 +2,27 @@
 
 import csv
 import io
+import itertools
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.compute.lease import DAY_US, HOUR_US, LedgerError
 from hub.compute.report import FUNDERS_DIMENSIONS
+from hub.compute.suppress import hidden_cells
 
 PERIOD = ("2026-11-01", "2026-12-01")
 
 
 @pytest.fixture
 def term(any_bench: Any) -> Any:
-    """Six learners at one site, two at another; one session over midnight; one GPU session."""
+    """Six learners at one site, three at the next, two at another; one session over midnight; one GPU session."""
     bench = any_bench
     learners = [(f"learner{number}", "main") for number in range(6)] + [("far1", "far"), ("far2", "far")]
+    learners += [(f"near{number}", "near") for number in range(3)]
     for learner, site in learners:
         bench.grant(200, learner)
         bench.session(learner, site=site)
@@ -29,8 +34,9 @@ def term(any_bench: Any) -> Any:
 
 def test_rows_add_up_and_small_cells_are_suppressed(term: Any) -> None:
     made = term.ledger.report(("site",), *PERIOD)
-    far, main = made.rows
+    far, main, near = made.rows
     assert (far.where, far.sums) == ({"site": "far"}, None)
+    assert near.sums is None
     assert main.programme == "city-2026"
     assert (main.sums.learners, main.sums.sessions) == (6, 8)
     assert main.sums.seconds == 6 * 3600 + 7200 + 3600
@@ -41,19 +47,62 @@ def test_rows_add_up_and_small_cells_are_suppressed(term: Any) -> None:
     assert set(main.sums.paid_uy) == {"city", "district"}
 
 
-def test_a_total_gives_no_suppressed_cell_away(term: Any) -> None:
+def test_no_sum_less_its_parts_gives_a_suppressed_cell_away(term: Any) -> None:
     made = term.ledger.report(("site",), *PERIOD)
-    assert made.total_covers == "shown"
-    assert made.total == made.rows[1].sums
-    for learner in ("far3", "far4"):
-        term.grant(100, learner)
-        term.session(learner, site="farther")
-    term.grant(100, "far5")
-    term.session("far5", site="farthest")
-    made = term.ledger.report(("site",), *PERIOD)
-    assert [row.sums is None for row in made.rows] == [True, True, True, False]
-    assert made.total_covers == "all"
-    assert made.total.learners == 11
+    assert made.total.learners == 11  # less main's six it leaves five
+    term.ledger.grant("far3", "other", 10_000_000, "enrolled", 1)
+    term.session("far3", site="far", course="other")
+    made = term.ledger.report(("course", "site"), *PERIOD)
+    # The other course has one learner: what hides beside them in the total is the two small sites of this one.
+    assert [(row.where["site"], row.sums is None) for row in made.rows] == [
+        ("far", True),  # no programme pays the other course
+        ("far", True),
+        ("main", False),
+        ("near", True),
+    ]
+
+
+def test_where_one_cell_is_small_the_next_smallest_is_hidden_with_it(bench: Any) -> None:
+    for site, count in (("a", 9), ("b", 7), ("c", 2)):
+        for number in range(count):
+            bench.grant(100, f"{site}{number}")
+            bench.session(f"{site}{number}", site=site)
+    made = bench.ledger.report(("site",), *PERIOD)
+    assert [row.sums is None for row in made.rows] == [False, True, True]
+    assert made.total.learners == 18
+    assert made.narrowed({"site": "a"}).rows == made.rows[:1]
+    assert made.narrowed({"site": "a"}).total is None
+
+
+def test_two_periods_give_no_small_month_away(bench: Any) -> None:
+    noon = bench.request().requested_us
+    for number in range(6):
+        bench.grant(100, f"learner{number}")
+        bench.session(f"learner{number}")
+    for number in range(2):
+        bench.session(f"learner{number}", requested_us=noon + 20 * DAY_US)
+    alone = bench.ledger.report(("course",), "2026-11-01", "2026-12-01")
+    both = bench.ledger.report(("course",), "2026-11-01", "2027-01-01")
+    assert alone.rows[0].sums.learners == 6
+    assert (both.rows[0].sums, both.total) == (None, None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from("pq"), st.sampled_from("abc"), st.sampled_from("xyz")),
+        st.frozensets(st.sampled_from([f"learner{number}" for number in range(12)]), min_size=1),
+        max_size=18,
+    )
+)
+def test_hidden_cells_of_any_sum_cover_five_or_are_all_of_it(cells: Any) -> None:
+    hidden = hidden_cells(cells)
+    assert {cell for cell, who in cells.items() if len(who) < 5} <= hidden
+    for kept in itertools.product([True, False], repeat=3):
+        for key in {tuple(itertools.compress(cell, kept)) for cell in hidden}:
+            inside = [cell for cell in cells if tuple(itertools.compress(cell, kept)) == key]
+            people = frozenset().union(*(cells[cell] for cell in inside if cell in hidden))
+            assert len(people) >= 5 or all(cell in hidden for cell in inside)
 
 
 def test_a_report_about_too_few_says_nothing(bench: Any) -> None:
@@ -66,6 +115,8 @@ def test_a_report_about_too_few_says_nothing(bench: Any) -> None:
 
 
 def test_every_row_drills_down_to_the_lines_it_comes_from(term: Any) -> None:
+    for number in range(6):
+        term.session(f"learner{number}", profile="own-chip")
     made = term.ledger.report(FUNDERS_DIMENSIONS, *PERIOD)
     shown = [row for row in made.rows if row.sums]
     assert len(shown) == 1
@@ -94,16 +145,14 @@ def test_days_outside_the_period_are_left_out(term: Any) -> None:
 
 
 def test_csv_and_json_say_the_same_and_a_spreadsheet_runs_nothing(bench: Any) -> None:
-    for number in range(5):
+    for number in range(10):
         bench.grant(100, f"learner{number}")
-        bench.session(f"learner{number}", site="=HYPERLINK(1)")
-    bench.grant(100, "alone")
-    bench.session("alone", site="small")
+        bench.session(f"learner{number}", site="=HYPERLINK(1)" if number < 5 else f"small{number % 2}")
     made = bench.ledger.report(("site",), *PERIOD)
     table = list(csv.DictReader(io.StringIO(made.as_csv())))
-    assert [row["site"] for row in table] == ["'=HYPERLINK(1)", "small"]
+    assert [row["site"] for row in table] == ["'=HYPERLINK(1)", "small0", "small1"]
     assert (table[0]["list_price_yuan"], table[0]["paid_by_city_yuan"]) == ("2.50", "1.333335")
-    assert set(table[1].values()) == {"city-2026", "small", "suppressed"}
+    assert set(table[1].values()) == {"city-2026", "small0", "suppressed"}
     data = json.loads(json.dumps(made.as_json()))
     assert data["rows"][0]["sums"]["total_uy"] == 2_500_000
     assert data["rows"][1]["sums"] is None
@@ -144,4 +193,4 @@ def test_operators_see_what_each_learner_used_by_programme(term: Any) -> None:
         ("learner0", "city-2026"),
     ]
     assert (rows[2].sums.sessions, rows[2].sums.seconds, rows[2].sums.total_uy) == (2, 3 * 3600, 1_500_000)
-    assert sum(row.sums.subsidised_uy + row.sums.learner_uy for row in rows) == 8 * 500_000 + 29_000_000
+    assert sum(row.sums.subsidised_uy + row.sums.learner_uy for row in rows) == 11 * 500_000 + 29_000_000
