@@ -45,8 +45,8 @@ lint: setup ## Style, types and import contracts
 bench: setup ## Measure against a named peer, one JSON object a line (ONLY=name for one)
 	@$(BIN)/python -m tests.bench $(ONLY)
 
-images: ## Build the lab image (needs a Docker daemon)
-	@sh images/build lab
+images: setup ## Build the lab, grader and hub images (needs a Docker daemon; ONLY=name for one)
+	@sh images/build $(ONLY)
 
 clean: ## Remove what setup made; data in var/ stays
 	rm -rf $(VENV) node_modules

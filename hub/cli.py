@@ -58,7 +58,8 @@ def run() -> None:
 
 @cli.command()
 @click.argument(
-    "process", type=click.Choice(["portal", "intake", "certs", "issuer", "worker", "steward", "culler", "formgrader"])
+    "process",
+    type=click.Choice(["portal", "intake", "certs", "issuer", "worker", "steward", "culler", "gate", "formgrader"]),
 )
 @click.argument("name", default="0")
 def serve(process: str, name: str) -> None:

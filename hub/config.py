@@ -15,6 +15,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hub.compute.gpu.slice import GpuSettings
+from hub.spawner.docker_settings import DockerSettings, ImageNotAllowed
+from hub.spawner.egress import Outlet  # noqa: TC001 -- pydantic reads the field's type
+
 CONFIG_VARIABLE = "REELWRIGHT_CONFIG"
 DEFAULT_CONFIG_NAME = "reelwright.toml"
 POLICY = Path(__file__).parent / "policy"
@@ -75,6 +79,8 @@ class ProfileConfig(_Section):
     image: str = ""
     longest_session_minutes: int = Field(default=240, ge=1)
     idle_minutes: int = Field(default=60, ge=5)
+    egress: tuple[Outlet, ...] = ()
+    """What labs of this profile may reach outside (engine ``docker``), each ``host:port``; nothing unless named."""
 
 
 class PolicyConfig(_Section):
@@ -121,7 +127,14 @@ class Config(BaseSettings):
     policy: PolicyConfig = PolicyConfig()
     grader: GraderConfig = GraderConfig()
     issuer: IssuerConfig = IssuerConfig()
+    docker: DockerSettings = DockerSettings()
+    gpu: GpuSettings = GpuSettings()
     _file: Path = PrivateAttr(default=Path(DEFAULT_CONFIG_NAME))
+
+    @property
+    def has_egress(self) -> bool:
+        """Whether labs of any profile may reach anything outside."""
+        return any(profile.egress for profile in self.profiles.values())
 
     @property
     def file(self) -> Path:
@@ -142,8 +155,22 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _engine_is_built(self) -> Config:
-        if self.engine != "local":
-            raise ValueError(f"engine: got {self.engine!r}, expected 'local' (the only engine this version starts)")
+        if self.engine == "slurm":
+            raise ValueError("engine: got 'slurm', expected 'local' or 'docker' (the engines this version starts)")
+        return self
+
+    @model_validator(mode="after")
+    def _containers_can_be_made(self) -> Config:
+        for name, profile in self.profiles.items() if self.engine == "docker" else ():
+            try:
+                self.docker.image_for(profile.image)
+            except ImageNotAllowed as error:
+                raise ValueError(f"profiles.{name}.{error}") from error
+            if profile.gpu_class and self.gpu.inventory == "none":
+                raise ValueError(
+                    f"profiles.{name}.gpu_class: got {profile.gpu_class!r} while gpu.inventory is 'none';"
+                    " expected 'nvml' or 'config' there"
+                )
         return self
 
     @classmethod

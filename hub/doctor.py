@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from hub import addresses, models, prepare
 from hub.compute.dated import PolicyError
 from hub.compute.policy import load_policy
 from hub.course import CourseError
+from hub.finding import Finding
 from hub.spawner import box
 
 if TYPE_CHECKING:
@@ -24,30 +25,19 @@ if TYPE_CHECKING:
 OLDEST_NODE = 20
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing examined: whether it holds, what was found, and what mends it when it does not."""
-
-    name: str
-    held: bool
-    found: str
-    mend: str = ""
-
-
 def examine(platform: Platform) -> tuple[Finding, ...]:
     """Examine everything; each check answers by itself, so one failure hides no other."""
     checks: tuple[Callable[[Platform], Finding], ...] = (
         _python,
         _node,
         _proxy,
-        _isolation,
         _disk,
         _port,
         _courses,
         _prices,
         _model,
     )
-    return tuple(check(platform) for check in checks)
+    return (*(check(platform) for check in checks), *_engine(platform))
 
 
 def render(findings: tuple[Finding, ...], *, as_json: bool) -> str:
@@ -83,12 +73,16 @@ def _proxy(_platform: Platform) -> Finding:
         return Finding("proxy", held=False, found="not installed", mend=str(error))
 
 
-def _isolation(_platform: Platform) -> Finding:
+def _engine(platform: Platform) -> tuple[Finding, ...]:
+    if platform.config.engine == "docker":
+        from hub import doctor_docker  # noqa: PLC0415 -- only hosts with Docker need its client
+
+        return doctor_docker.examine(platform)
     found = box.strength()
     mend = (
         "install bubblewrap (Debian: apt-get install bubblewrap); without it learners' labs can read each other's files"
     )
-    return Finding("isolation of labs", found != "none", found, mend)
+    return (Finding("isolation of labs", found != "none", found, mend),)
 
 
 def _prices(platform: Platform) -> Finding:

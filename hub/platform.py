@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import certs.store
 import grader.store
 from hub import addresses, db
+from hub.compute.gpu.store import Pool
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
 from hub.config import CONFIG_VARIABLE
@@ -53,6 +54,11 @@ class Platform:
         return Ledger(self.engine, policy, self.secrets.path("checkpoint-key.pem"))
 
     @cached_property
+    def pool(self) -> Pool:
+        """Which lease has which GPU, and who waits for one."""
+        return Pool(self.engine, self.config.gpu)
+
+    @cached_property
     def submissions(self) -> grader.store.Store:
         """What was handed in, and what it was worth."""
         return grader.store.Store(self.engine, self.config.data_dir / "blobs")
@@ -89,7 +95,7 @@ class Platform:
 
     @property
     def leases(self) -> Path:
-        """The local engine's records, one folder a lease."""
+        """What the engine's witness wrote down, one folder a lease."""
         return self.config.data_dir / "run" / "leases"
 
     @property

@@ -14,8 +14,7 @@ from hub import addresses, models
 from hub.compute.lease import UnknownLeaseError
 from hub.migrate import upgrade
 from hub.people.person import Site
-from hub.spawner import box
-from hub.spawner.witness import Witness
+from hub.spawner.engine import EngineNotReady, engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +29,7 @@ HUB_CONFIG = ROOT / "jupyterhub_config.py"
 LEAST_FREE_BYTES = 1 << 30
 INVITATION_DAYS = 7
 SEEN_MARK = "checked"
-"""A file in a lease's folder: what its shim saw was compared with the ledger."""
-LAUNCH_US = 60_000_000
-"""How long a launch may take before a lease without a start is void."""
+"""A file in a lease's folder: what its witness saw was compared with the ledger."""
 
 
 class NotReady(Exception):  # noqa: N818 -- it names the state
@@ -55,9 +52,7 @@ def everything(platform: Platform, say: Callable[[str], None]) -> None:
         say("model: made the house model")
     for course in platform.courses:
         release_course(platform, course, say)
-    if settled := reconcile(platform):
-        say(f"ledger: settled {settled} lease(s) left from the last run")
-    say(f"isolation of labs: {box.strength()}")
+    engine_ready(platform, say)
 
 
 def folders(platform: Platform) -> None:
@@ -134,36 +129,36 @@ def _content_digest(course_folder: Path, lab: Lab) -> str:
     return digest.hexdigest()
 
 
-def reconcile(platform: Platform) -> int:
-    """Settle every open lease whose lab is gone, by what its witness saw; returns how many were settled."""
-    settled = 0
-    for lease in platform.ledger.open_leases():
-        witness = Witness(platform.leases / str(lease.id))
-        if witness.alive():
-            continue
-        ending, started_us = witness.ending(), witness.started_us()
-        if ending is None or started_us is None:
-            if time.time_ns() // 1000 - lease.requested_us < LAUNCH_US:
-                continue  # its launch may still be under way
-            platform.ledger.void(lease.id, "never started")
-        else:
-            platform.ledger.record_started(lease.id, started_us, "local-shim")
-            platform.ledger.record_ended(lease.id, ending.at_us, "local-shim", ending.reason, ending.uncertainty_us)
-        settled += 1
-    return settled
+def engine_ready(platform: Platform, say: Callable[[str], None]) -> None:
+    """Make what the engine needs, and settle what the last run left open.
+
+    Raises:
+        NotReady: the engine cannot place labs here.
+    """
+    engine = engine_of(platform)
+    try:
+        engine.make_ready(say)
+    except EngineNotReady as error:
+        raise NotReady(str(error)) from error
+    if settled := engine.reconcile():
+        say(f"ledger: settled {settled} lease(s) left from the last run")
+    say(f"isolation of labs: {engine.isolation()}")
 
 
 def observe_unbilled(platform: Platform) -> int:
-    """Report sessions that a shim saw and the ledger does not charge: the lease was voided, or never opened.
+    """Report sessions that a witness saw and the ledger does not charge: the lease was voided, or never opened.
 
     Each is written into the chain once as a difference (:meth:`hub.compute.ledger.Ledger.differences`), and charged
     nothing: nobody guesses. Returns how many were found.
     """
-    found = 0
+    found, engine = 0, engine_of(platform)
     for folder in platform.leases.iterdir():
-        witness, mark = Witness(folder), folder / SEEN_MARK
-        started_us, lease_id = witness.started_us(), _uuid(folder.name)
-        if mark.exists() or started_us is None or lease_id is None or witness.alive():
+        lease_id, mark = _uuid(folder.name), folder / SEEN_MARK
+        if lease_id is None or mark.exists():
+            continue
+        witness = engine.witness(lease_id)
+        started_us = witness.started_us()
+        if started_us is None or witness.alive():
             continue
         try:
             state = platform.ledger.lease(lease_id).state
@@ -171,7 +166,7 @@ def observe_unbilled(platform: Platform) -> int:
             state = "void"
         ending = witness.ending()
         if state == "void" and ending is not None:
-            platform.ledger.observe(lease_id, "local-shim", started_us, max(started_us, ending.at_us))
+            platform.ledger.observe(lease_id, engine.source, started_us, max(started_us, ending.at_us))
             log.warning("lease %s ran and is not charged: it is void or unknown to the ledger", lease_id)
             found += 1
         if state in {"void", "ended"}:

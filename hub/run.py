@@ -15,7 +15,7 @@ import httpx
 
 from hub import addresses, prepare
 from hub.child import READY_SECONDS, Child, StartFailed
-from hub.spawner.witness import Witness
+from hub.spawner.engine import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,18 +56,11 @@ def run(platform: Platform, say: Callable[[str], None]) -> None:
 
 
 def stop_labs(platform: Platform, say: Callable[[str], None]) -> None:
-    """End every lab of the local engine and settle its lease; notebooks are saved by their server's own shutdown."""
-    if not platform.leases.is_dir():
-        return
-    living = [witness for witness in map(Witness, platform.leases.iterdir()) if witness.alive()]
-    for witness in living:
-        witness.stop()
-    deadline = time.monotonic() + STOP_SECONDS
-    while any(witness.alive() for witness in living) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    settled = prepare.reconcile(platform)
-    if living or settled:
-        say(f"{len(living)} lab(s) ended, {settled} lease(s) settled")
+    """End every lab and settle its lease; notebooks are saved by their server's own shutdown."""
+    engine = engine_of(platform)
+    ended, settled = engine.end_labs(), engine.reconcile()
+    if ended or settled:
+        say(f"{ended} lab(s) ended, {settled} lease(s) settled")
 
 
 def _start(children: list[Child], platform: Platform, say: Callable[[str], None]) -> None:
@@ -132,6 +125,7 @@ def _children(platform: Platform) -> list[Child]:
         Child(f"formgrader-{course.id}", [*serve, "formgrader", course.id], env, log / f"formgrader-{course.id}.log")
         for course in platform.courses
     ]
+    gate = Child("gate", [*serve, "gate"], env, log / "gate.log", platform.config.docker.gate_url)
     workers = range(platform.config.grader.workers)
     proxy_env = {**env, "CONFIGPROXY_AUTH_TOKEN": platform.secrets.text("proxy-token")}
     return [
@@ -144,6 +138,7 @@ def _children(platform: Platform) -> list[Child]:
         *[Child(f"worker-{n}", [*serve, "worker", str(n)], env, log / f"worker-{n}.log") for n in workers],
         ours("steward"),
         ours("culler"),
+        *([gate] if engine_of(platform).has_gate else []),
         *graders,
     ]  # fmt: skip
 

@@ -135,6 +135,22 @@ def culler(platform: Platform) -> None:
     os.execve(sys.executable, command, env)  # noqa: S606 -- the list is ours
 
 
+def gate(platform: Platform) -> None:
+    """Serve the one address that labs in containers reach; beside it the way out, when some profile has one."""
+    from hub.spawner import docker_egress, docker_gate  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings, at = platform.config.docker, platform.addresses
+    way_out = docker_egress.WayOut(lambda lease: docker_egress.rights_of(platform, lease))
+    docker_gate.serve(
+        docker_gate.ways(at.url("hub"), at.url("intake")),
+        settings.gateway,
+        settings.gate_port,
+        (platform.config.grader.max_submission_mb + 1) << 20,
+        (lambda: way_out.serve(settings.gateway, settings.egress_port)) if platform.config.has_egress else None,
+    )
+
+
 def formgrader(platform: Platform, course_id: str) -> None:
     """Serve nbgrader's formgrader of one course as a service of the hub."""
     from grader.formgrader import formgrader_config, run_formgrader  # noqa: PLC0415

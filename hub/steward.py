@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hub import award, prepare
+from hub.spawner.engine import engine_of
 
 if TYPE_CHECKING:
     import threading
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 
 def run(platform: Platform, stop: threading.Event) -> None:
     """Make a round every few seconds until ``stop`` is set; a failed duty is logged and tried again next round."""
+    engine = engine_of(platform)
     duties: dict[str, Callable[[], int]] = {
-        "settle leases": lambda: prepare.reconcile(platform),
+        "settle leases": engine.reconcile,
         "report unbilled sessions": lambda: prepare.observe_unbilled(platform),
         "award certificates": lambda: award.award_completed(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),

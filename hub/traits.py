@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import hub.door
 from hub.platform import Platform
-from hub.spawner import box
-from hub.spawner.local import LocalLab
+from hub.spawner.engine import engine_of
 
 if TYPE_CHECKING:
     from hub.config import Config
@@ -30,7 +29,6 @@ def configure(c: Any, config: Config) -> None:
     _hub(c, platform)
     _proxy(c, platform)
     _labs(c, platform)
-    _warn_of_weak_isolation(c)
     c.JupyterHub.services = _services(platform)
     c.JupyterHub.load_roles = _roles(platform.courses)
     hub.door.apply(c, database_url=config.database_url, locale=config.site.locale)
@@ -58,24 +56,6 @@ def _hub(c: Any, platform: Platform) -> None:
         c.JupyterHub.subdomain_host = f"https://{config.server.domain}"
 
 
-ISOLATION_WARNINGS = {
-    "box": (
-        "各学员的实验环境在同一系统用户下运行，隔离较弱；请勿对外开放。"
-        " · Labs share one system user here, so they are kept apart less well; do not let strangers in."
-    ),
-    "none": (
-        "本机未安装 bubblewrap，学员的实验环境之间没有隔离；请勿对外开放。"
-        " · bubblewrap is not installed here, so labs are not kept apart; do not let strangers in."
-    ),
-}
-
-
-def _warn_of_weak_isolation(c: Any) -> None:
-    warning = ISOLATION_WARNINGS.get(box.strength())
-    if warning:
-        c.JupyterHub.template_vars = {"announcement": warning}
-
-
 def _proxy(c: Any, platform: Platform) -> None:
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = platform.addresses.url("proxy_api")
@@ -84,7 +64,10 @@ def _proxy(c: Any, platform: Platform) -> None:
 
 
 def _labs(c: Any, platform: Platform) -> None:
-    c.JupyterHub.spawner_class = type("Lab", (LocalLab,), {"platform": platform})
+    engine = engine_of(platform)
+    c.JupyterHub.spawner_class = engine.lab_class()
+    if warning := engine.warning():
+        c.JupyterHub.template_vars = {"announcement": warning}
     c.Spawner.disable_user_config = True
     c.Spawner.env_keep = []
     c.Spawner.default_url = "/lab"
@@ -93,7 +76,7 @@ def _labs(c: Any, platform: Platform) -> None:
         "users:activity!user", "access:servers!server", "access:services!service=intake",
     ]  # fmt: skip
     c.Spawner.apply_user_options = _options_are_read_at_start
-    c.Spawner.start_timeout = 90
+    c.Spawner.start_timeout = engine.start_seconds
     c.Spawner.http_timeout = 90
     c.Spawner.poll_interval = 10
 

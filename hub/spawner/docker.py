@@ -151,6 +151,7 @@ class DockerLab(LeasedLab, DockerSpawner):
         person = self.platform.people.person(self.user.name)
         locale = (person.locale if person else None) or self.platform.config.site.locale
         self.told = docker_box.environment(settings, lease_id, self.user.name, locale)
+        self.told |= docker_box.outside(settings, lease_id, profile)
         if hold is not None:
             self.extra_host_config = {**self.extra_host_config, **docker_gpu.device_options(hold)}
             self.told = {**self.told, **docker_gpu.device_environment(hold)}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hub.compute.lease import LeaseState
     from hub.compute.ledger import Ledger
+    from hub.config import ProfileConfig
     from hub.spawner.docker_settings import DockerSettings
     from hub.spawner.docker_witness import DockerWitness
 
@@ -69,6 +70,15 @@ def environment(settings: DockerSettings, lease_id: UUID, learner: str, locale: 
         "REELWRIGHT_LEASE": str(lease_id),
         "NVIDIA_VISIBLE_DEVICES": "void",
     }
+
+
+def outside(settings: DockerSettings, lease_id: UUID, profile: ProfileConfig) -> dict[str, str]:
+    """How programs in the lab find the way out; nothing when its profile has none. The lease is the lab's own."""
+    if not profile.egress:
+        return {}
+    way = f"http://{lease_id}:lease@{settings.gateway}:{settings.egress_port}"
+    kept_in = f"{settings.gateway},localhost,127.0.0.1"
+    return {"HTTPS_PROXY": way, "https_proxy": way, "NO_PROXY": kept_in, "no_proxy": kept_in}
 
 
 def lease_ids(names: Iterable[str]) -> list[UUID]:

@@ -18,6 +18,8 @@ from tornado.ioloop import IOLoop
 from tornado.web import Application, RequestHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tornado.httputil import HTTPHeaders
 
 PASS_SECONDS = 120.0
@@ -124,10 +126,14 @@ def _client() -> AsyncHTTPClient:
     return AsyncHTTPClient(max_clients=CLIENTS, max_body_size=MOST_ANSWER_BYTES, max_buffer_size=MOST_ANSWER_BYTES)
 
 
-def serve(open_ways: tuple[Way, ...], address: str, port: int, most_bytes: int) -> None:
-    """Keep the gate open until the process is asked to end."""
+def serve(
+    open_ways: tuple[Way, ...], address: str, port: int, most_bytes: int, beside: Callable[[], Awaitable[object]] | None
+) -> None:
+    """Keep the gate, and what is served ``beside`` it, open until the process is asked to end."""
     loop = IOLoop.current()
     open_gate(open_ways, address, port, most_bytes)
+    if beside is not None:
+        loop.run_sync(beside)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: loop.add_callback_from_signal(loop.stop))
     loop.start()

@@ -53,13 +53,16 @@ def ensure_network(client: APIClient, settings: DockerSettings) -> None:
         )
 
 
-def ensure_firewall(settings: DockerSettings) -> None:
+def ensure_firewall(settings: DockerSettings, *, has_egress: bool = False) -> None:
     """Put the firewall's rules in place, in one step each for IPv4 and IPv6; needs root.
 
     Raises:
         NetworkRefused: the rules cannot be set; the message has them, for an administrator to set by hand.
     """
-    for program, text in (("iptables", ipv4_rules(settings)), ("ip6tables", ipv6_rules(settings))):
+    for program, text in (
+        ("iptables", ipv4_rules(settings, has_egress=has_egress)),
+        ("ip6tables", ipv6_rules(settings)),
+    ):
         _restore(program, text)
         for hook in ("INPUT", "FORWARD"):
             _jump(program, settings, hook)
@@ -80,16 +83,17 @@ def remove(client: APIClient, settings: DockerSettings) -> None:
             subprocess.run([program, "--wait", verb, chain], capture_output=True, check=False)
 
 
-def ipv4_rules(settings: DockerSettings) -> str:
-    """The whole chain, in the form that iptables-restore reads."""
+def ipv4_rules(settings: DockerSettings, *, has_egress: bool) -> str:
+    """The whole chain, in the form that iptables-restore reads; the way out has a door only when it is used."""
     chain, bridge = chain_name(settings), settings.bridge
+    doors = [settings.gate_port, *([settings.egress_port] if has_egress else [])]
     return "\n".join(
         [
             "*filter",
             f":{chain} - [0:0]",
             f"-A {chain} ! -i {bridge} ! -o {bridge} -j RETURN",
             f"-A {chain} -m conntrack --ctstate ESTABLISHED,RELATED ! -o {bridge} -j ACCEPT",
-            f"-A {chain} -i {bridge} -d {settings.gateway} -p tcp --dport {settings.gate_port} -j ACCEPT",
+            *[f"-A {chain} -i {bridge} -d {settings.gateway} -p tcp --dport {door} -j ACCEPT" for door in doors],
             f"-A {chain} -j REJECT",
             "COMMIT",
             "",

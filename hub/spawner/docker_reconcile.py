@@ -13,6 +13,7 @@ from hub.spawner import docker_box
 from hub.spawner.docker_witness import SOURCE, DockerWitness, leases_with_containers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from hub.compute.gpu.store import Pool
@@ -47,10 +48,11 @@ def reconcile(platform: Platform, client: APIClient, settings: DockerSettings, p
     now_us = time.time_ns() // 1000
     living = set(docker_box.lease_ids(leases_with_containers(client, docker_box.instance_label(settings))))
     leases = platform.ledger.open_leases()
+    launching = _launching_since(leases, pool, now_us)
     done = 0
     for lease in leases:
         witness = DockerWitness(client, platform.leases / str(lease.id), settings.network)
-        done += _settle(platform, lease, witness, is_late=_is_late(lease, settings, now_us))
+        done += _settle(platform, lease, witness, is_late=_is_late(launching[lease.id], settings, now_us))
     for lease_id in living - {lease.id for lease in leases}:
         done += _end_unpaid(
             platform, lease_id, DockerWitness(client, platform.leases / str(lease_id), settings.network)
@@ -84,5 +86,16 @@ def _end_unpaid(platform: Platform, lease_id: UUID, witness: DockerWitness) -> i
     return 1
 
 
-def _is_late(lease: Lease, settings: DockerSettings, now_us: int) -> bool:
-    return now_us - lease.requested_us > int(settings.launch_seconds * 1_000_000) + MARGIN_US
+def _launching_since(leases: Iterable[Lease], pool: Pool | None, now_us: int) -> dict[UUID, int]:
+    """Since when each launch is under way: a lease that waits for a GPU launches only once it has got it."""
+    # Who waits is read before who holds: a lease that gets its slice in between is then in both, never in neither.
+    waiting = pool.waiting(now_us) if pool is not None else frozenset()
+    until = {hold.lease: hold.until_us for hold in pool.holds()} if pool is not None else {}
+    return {
+        lease.id: now_us if lease.id in waiting else max(lease.requested_us, until.get(lease.id, 0) - lease.longest_us)
+        for lease in leases
+    }
+
+
+def _is_late(since_us: int, settings: DockerSettings, now_us: int) -> bool:
+    return now_us - since_us > int(settings.launch_seconds * 1_000_000) + MARGIN_US

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,255}$")]
 """A name with a tag or a digest, or an image's own id (``sha256:…``): the id cannot be moved to other contents."""
@@ -39,6 +39,8 @@ class DockerSettings(BaseModel):
     subnet: IPv4Network = IPv4Network("10.213.0.0/20")
     gate_port: int = Field(default=8181, ge=1, le=65535)
     """Where on the bridge the gate listens: the one address that a lab can reach."""
+    egress_port: int = Field(default=8182, ge=1, le=65535)
+    """Where on the bridge the way out listens, for labs whose profile has an ``egress`` list; shut when none has."""
     models: str = ""
     """The models folder as the daemon's host sees it; empty when it is the hub's own."""
     processes: int = Field(default=256, ge=32)
@@ -53,6 +55,12 @@ class DockerSettings(BaseModel):
         if value.prefixlen > SMALLEST_PREFIX or not value.is_private:
             raise ValueError(f"got {value}, expected a private network of /{SMALLEST_PREFIX} or larger")
         return value
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> DockerSettings:
+        if self.gate_port == self.egress_port:
+            raise ValueError(f"egress_port: got {self.egress_port}, expected another port than gate_port")
+        return self
 
     @property
     def gateway(self) -> str:

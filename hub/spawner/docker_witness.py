@@ -120,7 +120,9 @@ class DockerWitness:
         """Keep that the lab was seen running, and since when."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if seen.started_us is not None and self._record.started_us() != seen.started_us:
-            record(self._folder / "started.json", {"at_us": seen.started_us, "container": seen.id})
+            record(
+                self._folder / "started.json", {"at_us": seen.started_us, "container": seen.id, "address": seen.address}
+            )
         (self._folder / "heartbeat").touch()
 
     def ending(self) -> Ending | None:

@@ -57,3 +57,34 @@ def test_two_configs_share_nothing(tmp_path: Path) -> None:
     second = Config.load(write(tmp_path, ""))
     assert first.profiles["cpu"].title_en == "one"
     assert second.profiles["cpu"].title_en == "CPU lab"
+
+
+DOCKER = 'engine = "docker"\n[profiles.cpu]\ntitle_zh = "一"\ntitle_en = "one"\n'
+
+
+def test_containers_are_configured_in_their_own_sections(tmp_path: Path) -> None:
+    text = DOCKER + (
+        'image = "lab:2"\negress = ["pypi.org:443"]\n[docker]\nimage = "lab:1"\nimages = ["lab:2"]\n'
+        '[gpu]\ninventory = "config"\nslices = [{uuid = "GPU-0000", gpu_class = "h100", memory_mb = 80000}]\n'
+    )
+    config = Config.load(write(tmp_path, text))
+    assert config.docker.image_for(config.profiles["cpu"].image) == "lab:2"
+    assert [str(outlet) for outlet in config.profiles["cpu"].egress] == ["pypi.org:443"]
+    assert config.has_egress
+    assert config.gpu.slices[0].gpu_class == "h100"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (DOCKER + 'image = "evil:1"\n', r"profiles\.cpu\.image: got 'evil:1', expected one of"),
+        (DOCKER + 'gpu_class = "h100"\n', r"profiles\.cpu\.gpu_class: got 'h100' while gpu\.inventory is 'none'"),
+        (DOCKER + 'egress = ["*.org:443"]\n', r"profiles\.cpu\.egress\.0: .*expected host:port"),
+        (DOCKER + "[docker]\ncolour = 1\n", r"docker\.colour: unknown key"),
+        (DOCKER + "[gpu]\ncolour = 1\n", r"gpu\.colour: unknown key"),
+        ('engine = "slurm"\n', "expected 'local' or 'docker'"),
+    ],
+)
+def test_what_containers_cannot_be_made_from_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        Config.load(write(tmp_path, text))

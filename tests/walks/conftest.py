@@ -1,4 +1,4 @@
-"""A whole instance, started by the command an operator uses, in a folder of its own."""
+"""A whole instance, started by the command an operator uses, in a folder of its own: once per engine."""
 
 import os
 import re
@@ -15,10 +15,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from hub.config import Config
+from hub.spawner import docker_network
+from tests.daemon import Daemon, sweep
+
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 START_SECONDS = 180.0
+DOCKER = """
+[docker]
+host = "{host}"
+image = "{image}"
+instance = "walk"
+network = "reelwright-walk"
+bridge = "rw-walk"
+subnet = "10.213.241.0/24"
+"""
 
 
 @dataclass
@@ -27,6 +40,7 @@ class Instance:
 
     folder: Path
     port: int
+    engine: str = "local"
     process: subprocess.Popen[str] | None = None
     printed: list[str] = field(default_factory=list)
 
@@ -67,6 +81,14 @@ class Instance:
         self.process = None
         return said or ""
 
+    def pid_of(self, words: str) -> int:
+        """The process of ours whose command line has these words."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = [pid for pid in children if words.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(found) == 1, (words, found)
+        return int(found[0])
+
     def logs(self) -> list[str]:
         """The last lines of every process's log, for a failure's report."""
         tails = []
@@ -92,22 +114,34 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+@pytest.fixture(scope="module", params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A fresh instance with the shipped course, asking for seconds of lab time where the real one asks for minutes."""
+    if request.param == "local":
+        yield from running(tmp_path_factory.mktemp("instance"), "local", "")
+        return
+    daemon: Daemon = request.getfixturevalue("daemon")
     folder = tmp_path_factory.mktemp("instance")
+    yield from running(folder, "docker", DOCKER.format(host=daemon.host, image=request.getfixturevalue("image")))
+    sweep(daemon.client)
+    docker_network.remove(daemon.client, Config.load(folder / "reelwright.toml").docker)
+
+
+def running(folder: Path, engine: str, settings: str) -> Iterator[Instance]:
+    """The instance, from its start to its end."""
     shutil.copytree(ROOT / "courses", folder / "courses")
     course = folder / "courses" / "micro-drama" / "course.toml"
     text, changed = re.subn(r"min_lab_minutes = [\d.]+", "min_lab_minutes = 0.2", course.read_text(encoding="utf-8"))
     assert changed == 1
     course.write_text(text, encoding="utf-8")
     port = free_port()
-    (folder / "reelwright.toml").write_text(f"[server]\nport = {port}\n", encoding="utf-8")
-    running = Instance(folder, port)
-    running.start()
-    yield running
-    if running.process is not None:
-        running.stop()
+    toml = f'engine = "{engine}"\n[server]\nport = {port}\n{settings}'
+    (folder / "reelwright.toml").write_text(toml, encoding="utf-8")
+    started = Instance(folder, port, engine)
+    started.start()
+    yield started
+    if started.process is not None:
+        started.stop()
 
 
 @pytest.fixture(scope="module")

@@ -131,6 +131,12 @@ class Pool:
         with reading(self._engine) as connection:
             return tuple(_holds(connection))
 
+    def waiting(self, now_us: int) -> frozenset[UUID]:
+        """Leases that wait in any queue and still ask."""
+        asked = select(gpu_wait.c.lease).where(gpu_wait.c.asked_us >= now_us - LEFT_US)
+        with reading(self._engine) as connection:
+            return frozenset(connection.scalars(asked))
+
     def slices(self) -> tuple[Slice, ...]:
         """Every slice that there is now."""
         with reading(self._engine) as connection:

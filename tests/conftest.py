@@ -1,0 +1,5 @@
+"""What tests of several packages share: one Docker daemon and one build of the lab image for the whole run."""
+
+from tests.daemon import daemon, image
+
+__all__ = ["daemon", "image"]
