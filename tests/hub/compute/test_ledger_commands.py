@@ -87,7 +87,9 @@ def test_a_session_that_the_ledger_voided_or_does_not_know_is_reported_once_and_
     bench: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.grant()
-    platform: Any = SimpleNamespace(leases=tmp_path / "leases", ledger=bench.ledger)
+    platform: Any = SimpleNamespace(
+        leases=tmp_path / "leases", ledger=bench.ledger, config=SimpleNamespace(engine="local")
+    )
     platform.leases.mkdir()
     void = bench.ledger.open(bench.request())
     bench.ledger.void(void.id, "never started")
