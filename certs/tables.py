@@ -63,7 +63,9 @@ certificate = Table(
     CheckConstraint("state IN ('pending', 'issued', 'refused', 'erased')", name="state"),
     CheckConstraint("kind IN ('course', 'programme')", name="kind"),
     CheckConstraint("(state = 'issued') = (document IS NOT NULL)", name="issued_has_document"),
+    Index(None, "course"),
     Index(None, "state"),
+    Index(None, "supersedes"),
     Index(None, "withdrawn_us"),
 )
 

@@ -82,7 +82,8 @@ class ReelwrightAuthenticator(NativeAuthenticator):
     def auth_model(self, name: str) -> dict[str, Any] | None:
         """Return what JupyterHub is told of ``name``, or ``None`` when the roster does not know them."""
         person = self.people.person(name)
-        if person is None:
+        if person is None or not person.roles:
+            # Without any role: somebody who asked to be forgotten.
             return None
         return {"name": name, "admin": "admin" in person.roles, "groups": sorted(self.people.groups_of(name))}
 
@@ -92,7 +93,7 @@ class ReelwrightAuthenticator(NativeAuthenticator):
 
     def check_allowed(self, username: str, authentication: Any = None) -> bool:  # noqa: ARG002 (theirs)
         """Allow exactly the people the roster knows."""
-        return self.people.person(username) is not None
+        return self.auth_model(username) is not None
 
     def weakness(self, password: str, name: str) -> passwords.Weakness | None:
         """Return what is wrong with a new password, or ``None``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hub.cert_commands import cert_commands
 from hub.ledger_commands import ledger_commands
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ def release(course_id: str) -> None:
 cli.add_command(ledger_commands(lambda: _platform().ledger))
 
 
+cli.add_command(cert_commands(_platform))
+
+
 @cli.command(name="verify")
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--controller", multiple=True, type=FILE, help="An issuer's controller document (ours is known).")
@@ -162,7 +166,7 @@ def verify_files(
     log: tuple[Path, ...],
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Verify certificates (JSON, PDF, PNG) offline; exit status 0 all valid, 1 some invalid, 2 usage."""
+    """Verify certificates (JSON, PDF, PNG, SVG) offline; exit status 0 all valid, 1 some invalid, 2 usage."""
     from certs.command import Known, known_of, run_verify
     from hub.serve import issuer_profile
 

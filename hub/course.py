@@ -40,6 +40,8 @@ class Skill(_Part):
 
     id: Slug
     title: Text
+    valid_months: int | None = Field(default=None, ge=1, le=600)
+    """How long it counts where a skill ages; the certificate ends with the first of its skills that does."""
 
 
 class CompletionRule(_Part):

@@ -18,6 +18,7 @@ from hub.compute.policy import load_policy
 from hub.config import CONFIG_VARIABLE
 from hub.course import Course, load_courses
 from hub.people.store import PeopleStore
+from hub.programme import Programme, load_programmes
 from hub.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Platform:
     def courses(self) -> tuple[Course, ...]:
         """The courses of this instance, by id."""
         return load_courses(self.config.courses_dir)
+
+    @cached_property
+    def programmes(self) -> tuple[Programme, ...]:
+        """The certificate tracks over several courses."""
+        return load_programmes(self.config.courses_dir, self.courses)
 
     @cached_property
     def people(self) -> PeopleStore:

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hub import award, prepare
+from hub import award, prepare, programme_award
 from hub.spawner.engine import engine_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
         "settle leases": engine.reconcile,
         "report unbilled sessions": lambda: prepare.observe_unbilled(platform),
         "award certificates": lambda: award.award_completed(platform),
+        "award programmes": lambda: programme_award.award_programmes(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
     }
     while not stop.is_set():

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, func, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from certs.certificate import Certificate, Claim, ProgrammeClaim, State, claim_from_json, claim_to_json
@@ -106,14 +106,10 @@ class Certificates(Rows):
             raise ValueError(f"reissue: got {claim.holder_ref} and {claim.course}, expected the same holder and course")
         if old.superseded_by is not None:
             raise ValueError(f"reissue: {certificate_id} is superseded by {old.superseded_by}; re-issue that one")
-        waiting = select(certificate.c.id).where(
-            certificate.c.supersedes == certificate_id, certificate.c.state == State.PENDING
-        )
         for _ in range(_ATTEMPTS):
             try:
                 with self._engine.begin() as connection:
-                    found: str | None = connection.execute(waiting).scalar_one_or_none()
-                    return found or _insert(connection, claim, supersedes=old)
+                    return _waiting(connection, old, claim) or _insert(connection, claim, supersedes=old)
             except IntegrityError:
                 continue
         raise RuntimeError(f"no free status index found in {_ATTEMPTS} tries")
@@ -122,6 +118,36 @@ class Certificates(Rows):
         """All certificates of a holder, oldest first."""
         query = select(*RECORD).where(certificate.c.holder_ref == holder_ref)
         return self._many(query.order_by(certificate.c.requested_us))
+
+    def holders(self, course: str) -> frozenset[str]:
+        """The ``holder_ref`` of everyone who has or had a certificate of a course or programme."""
+        query = select(certificate.c.holder_ref).where(certificate.c.course == course)
+        with self._reading() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def courses(self) -> tuple[str, ...]:
+        """Every course and programme that certificates were asked for."""
+        query = select(certificate.c.course).distinct().order_by(certificate.c.course)
+        with self._reading() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def for_course(self, course: str) -> tuple[Certificate, ...]:
+        """All certificates of a course or programme, oldest first, each without its signed document."""
+        columns = [column for column in RECORD if column.name != "document"]
+        query = select(*columns, null().label("document")).where(certificate.c.course == course)
+        return self._many(query.order_by(certificate.c.requested_us, certificate.c.id))
+
+    def ask_again(self, certificate_id: str, claim: Claim | ProgrammeClaim) -> None:
+        """Put a refused certificate back to be signed, with a claim that mends what it was refused for.
+
+        Raises:
+            certs.rules.ClaimRefused: the claim may not be certified.
+            ValueError: it is not refused, or the claim is another holder's or another course's.
+        """
+        check(claim)
+        with self._engine.begin() as connection:
+            if not _ask_again(connection, certificate_id, claim):
+                raise ValueError(f"ask_again: got {certificate_id!r}, expected a refused certificate of this holder")
 
     def claim_of(self, certificate_id: str) -> Claim | ProgrammeClaim:
         """What a certificate was asked with: where a correction starts from.
@@ -247,6 +273,30 @@ def _insert(connection: Connection, claim: Claim | ProgrammeClaim, supersedes: C
     }
     connection.execute(insert(certificate).values(values))
     return certificate_id
+
+
+def _waiting(connection: Connection, old: Certificate, claim: Claim | ProgrammeClaim) -> str | None:
+    """The edition after ``old`` that was asked for already; one that was refused is put back with the new claim."""
+    query = select(certificate.c.id, certificate.c.state).where(certificate.c.supersedes == old.id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    if row.state == State.REFUSED:
+        _ask_again(connection, row.id, claim)
+    return str(row.id)
+
+
+def _ask_again(connection: Connection, certificate_id: str, claim: Claim | ProgrammeClaim) -> bool:
+    query = update(certificate).where(
+        _same(claim), certificate.c.id == certificate_id, certificate.c.state == State.REFUSED
+    )
+    values = {
+        "state": State.PENDING,
+        "claim": claim_to_json(claim),
+        "refused_reason": None,
+        "requested_us": now_us(),
+    }
+    return connection.execute(query.values(values)).rowcount > 0
 
 
 def _supersede(connection: Connection, certificate_id: str) -> None:

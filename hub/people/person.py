@@ -110,6 +110,23 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class NameRequest:
+    """A trainee's wish to be called otherwise on roster and certificates; open until ``decided_us``."""
+
+    learner: str
+    wanted: str
+    asked_us: int
+    decided_us: int | None = None
+    decided_by: str | None = None
+    granted: bool | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has decided yet."""
+        return self.decided_us is None
+
+
+@dataclass(frozen=True, slots=True)
 class RowResult:
     """What became of one roster row; ``line`` counts from 1, the header included; reasons are empty unless refused."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Date, ForeignKey, Index, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Index, MetaData, String, Table, UniqueConstraint
 
 metadata = MetaData(
     naming_convention={
@@ -68,6 +68,18 @@ member = Table(
     Column("learner", String(63), ForeignKey("hub_person.name"), nullable=True, index=True),
     Column("claimed_us", BigInteger, nullable=True),
     UniqueConstraint("cohort_id", "learner"),
+)
+
+# A trainee asks for another spelling of their name; who runs one of their classes decides.
+name_request = Table(
+    "hub_name_request",
+    metadata,
+    Column("learner", String(63), ForeignKey("hub_person.name"), primary_key=True),
+    Column("asked_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("wanted", String(100), nullable=False),
+    Column("decided_us", BigInteger, nullable=True),
+    Column("decided_by", String(63), nullable=True),
+    Column("granted", Boolean, nullable=True),
 )
 
 invitation = Table(

@@ -83,6 +83,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hub_member_learner"), ["learner"], unique=False)
 
     op.create_table(
+        "hub_name_request",
+        sa.Column("learner", sa.String(length=63), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("wanted", sa.String(length=100), nullable=False),
+        sa.Column("decided_us", sa.BigInteger(), nullable=True),
+        sa.Column("decided_by", sa.String(length=63), nullable=True),
+        sa.Column("granted", sa.Boolean(), nullable=True),
+        sa.ForeignKeyConstraint(["learner"], ["hub_person.name"], name=op.f("fk_hub_name_request_learner")),
+        sa.PrimaryKeyConstraint("learner", "asked_us", name=op.f("pk_hub_name_request")),
+    )
+    op.create_table(
         "hub_role",
         sa.Column("name", sa.String(length=63), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
@@ -605,7 +616,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("status_list", "status_index", name=op.f("uq_certs_certificate_status_list")),
     )
     with op.batch_alter_table("certs_certificate", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_certs_certificate_course"), ["course"], unique=False)
         batch_op.create_index(batch_op.f("ix_certs_certificate_state"), ["state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_certs_certificate_supersedes"), ["supersedes"], unique=False)
         batch_op.create_index(batch_op.f("ix_certs_certificate_withdrawn_us"), ["withdrawn_us"], unique=False)
 
     op.create_table(
@@ -681,7 +694,9 @@ def downgrade() -> None:
     op.drop_table("certs_issue_log")
     with op.batch_alter_table("certs_certificate", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_certs_certificate_withdrawn_us"))
+        batch_op.drop_index(batch_op.f("ix_certs_certificate_supersedes"))
         batch_op.drop_index(batch_op.f("ix_certs_certificate_state"))
+        batch_op.drop_index(batch_op.f("ix_certs_certificate_course"))
 
     op.drop_table("certs_certificate")
     op.drop_table("grader_verdict")
@@ -767,6 +782,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_hub_role_course_role"))
 
     op.drop_table("hub_role")
+    op.drop_table("hub_name_request")
     with op.batch_alter_table("hub_member", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hub_member_learner"))
 

@@ -1,4 +1,4 @@
-"""All SQL about people: ``people`` (who there is, roles, invitations) and, on top, ``seats`` (cohorts, rosters)."""
+"""All SQL about people: ``people`` (who there is, roles, invitations), ``names`` (corrections), ``seats`` (classes)."""
 
 from hub.people.store.seats import PeopleStore
 

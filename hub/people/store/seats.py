@@ -31,7 +31,8 @@ from hub.people.person import (
     text_problem,
 )
 from hub.people.roster import RosterRow, parse_roster
-from hub.people.store.people import NAME_REFUSED, PersonStore, courses_led, grant, read_person, write_person
+from hub.people.store.names import NameStore
+from hub.people.store.people import NAME_REFUSED, courses_led, grant, read_person, write_person
 
 if TYPE_CHECKING:
     from datetime import date
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-class PeopleStore(PersonStore):
+class PeopleStore(NameStore):
     """Who there is, what they may do, and where they sit. Times are microseconds since the epoch, UTC."""
 
     def groups_of(self, name: str) -> frozenset[str]:

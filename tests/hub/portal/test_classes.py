@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.award import claim
+from hub.award import claim_now
 from hub.people.person import Person
 
 PREFIX = "/services/portal"
@@ -104,9 +104,7 @@ def test_a_refused_certificate_tells_the_instructor_why(school: Any, cells: Any)
         school.grade(cell)
     page = school.client("wang").get(PREFIX + _class(school)).text
     assert "Certificate refused" not in page
-    results = school.submissions.results("micro-drama", "liming")
-    metered = school.ledger.metered("liming", "micro-drama")
-    asked = claim(school.course, school.people.person("liming"), results, metered, 100.0, None)
+    asked = claim_now(school, school.course, "liming", school.config.models_dir)
     school.certificates.record_refused(school.certificates.request(asked), "holder_name: got <b>x</b>, expected a name")
     page = school.client("wang").get(PREFIX + _class(school)).text
     assert "Certificate refused" in page
