@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from certs.certificate import IssuerProfile, State, Text
+from certs.credential.controller import controller_document, parse_controller
 from certs.issue import run_issuer
 from certs.keys import IssuerKey
 from certs.verification import Verdict
 from certs.verify import verify
-from certs.credential.controller import controller_document, parse_controller
 from hub.cert_commands import cert_commands
 
 if TYPE_CHECKING:
