@@ -31,17 +31,19 @@ def main() -> int:
         lab = subprocess.Popen(
             launch["argv"], env=launch["env"], cwd=launch["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
+    # Before the start is on disk: whoever reads it may ask us to stop at once.
+    asked = listen(lab)
     # The wall clock may be stepped while the lab runs; the length is taken from the clock that is not.
     started_us, began = time.time_ns() // 1000, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     record(folder / "started.json", {"at_us": started_us, "pid": lab.pid, "shim_pid": os.getpid()})
-    reason = wait(lab, folder / "heartbeat")
+    reason = wait(lab, folder / "heartbeat", asked)
     length_us = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - began) // 1000
     record(folder / "ended.json", {"at_us": started_us + length_us, "exit_status": lab.returncode, "reason": reason})
     return lab.returncode if lab.returncode >= 0 else 128 - lab.returncode
 
 
-def wait(lab: "subprocess.Popen[bytes]", heartbeat: Path) -> str:
-    """Wait until the lab ends, asking it to when we are asked to; returns why it ended."""
+def listen(lab: "subprocess.Popen[bytes]") -> list[float]:
+    """Have the lab asked to end whenever we are asked to; returns the list that notes when that was (monotonic)."""
     asked: list[float] = []
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
@@ -50,6 +52,11 @@ def wait(lab: "subprocess.Popen[bytes]", heartbeat: Path) -> str:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return asked
+
+
+def wait(lab: "subprocess.Popen[bytes]", heartbeat: Path, asked: list[float]) -> str:
+    """Wait until the lab ends, killing it when it was asked to and does not; returns why it ended."""
     while True:
         heartbeat.touch()
         try:
