@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from flask import Blueprint
 
     from grader.store import Store
     from grader.submission import LabRules, Window
@@ -29,6 +30,7 @@ def create_app(
     receipt_key: Ed25519PrivateKey,
     max_bytes: int,
     inspect: Callable[[bytes, bytes], None] = inspect_notebook,
+    more: Sequence[Callable[[Callable[[str], str]], Blueprint]] = (),
     prefix: str = "/services/intake",
 ) -> Flask:
     """Make the intake.
@@ -42,6 +44,7 @@ def create_app(
         receipt_key: signs receipts.
         max_bytes: the largest archive that is taken.
         inspect: refuses a notebook that the grader could not grade, given the released one.
+        more: other pages for labs; each is made from what gives the learner of an Authorization header, or refuses.
         prefix: the path that the proxy routes here.
     """
     app = Flask(__name__)
@@ -57,6 +60,7 @@ def create_app(
         max_bytes=max_bytes,
         inspect=inspect,
     )
-    app.register_blueprint(intake_pages(desk), url_prefix=prefix)
+    for pages in (intake_pages(desk), *(make(desk.learner) for make in more)):
+        app.register_blueprint(pages, url_prefix=prefix)
     render_errors(app)
     return app

@@ -14,6 +14,7 @@ import grader.tables
 import hub.compute.gpu.tables
 import hub.compute.tables
 import hub.people.tables
+import hub.reclaim.tables
 from hub import db
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def metadata() -> list[MetaData]:
         hub.people.tables.metadata,
         hub.compute.tables.metadata,
         hub.compute.gpu.tables.metadata,
+        hub.reclaim.tables.metadata,
         grader.tables.metadata,
         certs.tables.metadata,
     ]

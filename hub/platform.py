@@ -19,6 +19,8 @@ from hub.config import CONFIG_VARIABLE
 from hub.course import Course, load_courses
 from hub.people.store import PeopleStore
 from hub.programme import Programme, load_programmes
+from hub.reclaim.sessions import Sessions
+from hub.reclaim.store import UseStore
 from hub.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -73,6 +75,11 @@ class Platform:
     def certificates(self) -> certs.store.Store:
         """What was certified."""
         return certs.store.Store(self.engine)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Which labs run, and when they end."""
+        return Sessions(UseStore(self.engine), self.ledger, self.config.profiles)
 
     @cached_property
     def secrets(self) -> Secrets:

@@ -15,7 +15,8 @@ import waitress
 
 from grader.submission import LabRules, Window
 from grader.verdict import Limits
-from hub import steward
+from hub import reclaim, steward
+from hub.reclaim.rule import ROUND_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,6 @@ SANDBOX_PROCESSES = 64
 SANDBOX_DISK_MB = 512
 SANDBOX_OUTPUT_BYTES = 2_000_000
 POLL_SECONDS = 0.5
-CULL_EVERY_SECONDS = 60
 LARGEST_BATCH_MB = 25
 """What an employer may drop on the certificate pages in one go."""
 
@@ -40,7 +40,9 @@ def portal(platform: Platform) -> None:
     from hub.portal.app import PortalServices, create_app  # noqa: PLC0415 -- each process loads only its own part
     from hub.portal.session import HubSignIn  # noqa: PLC0415
 
-    services = PortalServices(platform.people, platform.ledger, platform.submissions, platform.certificates)
+    services = PortalServices(
+        platform.people, platform.ledger, platform.submissions, platform.certificates, platform.sessions
+    )
     secret = platform.secrets.text
     session = HubSignIn(
         api_url=f"{platform.addresses.url('hub')}/hub/api", api_token=secret("portal-token"), prefix="/services/portal/"
@@ -54,6 +56,7 @@ def intake(platform: Platform) -> None:
     from jupyterhub.services.auth import HubAuth  # noqa: PLC0415
 
     from grader.app import create_app  # noqa: PLC0415
+    from hub.reclaim.pages import session_pages  # noqa: PLC0415
 
     hub_api = f"{platform.addresses.url('hub')}/hub/api"
     auth = HubAuth(api_url=hub_api, api_token=platform.secrets.text("intake-token"), cache_max_age=60)
@@ -70,6 +73,7 @@ def intake(platform: Platform) -> None:
         rules_of=lambda course, lab: rules_of(platform, course, lab),
         receipt_key=platform.secrets.signing_key("receipt-key.pem"),
         max_bytes=platform.config.grader.max_submission_mb << 20,
+        more=[lambda learner: session_pages(platform.sessions, platform.ledger, learner)],
     )
     _serve(platform, app, "intake")
 
@@ -122,14 +126,12 @@ def stewardship(platform: Platform) -> None:
 
 
 def culler(platform: Platform) -> None:
-    """Stop labs that nobody uses, or that have run for longer than any profile allows."""
-    profiles = platform.config.profiles.values()
+    """Stop labs that nobody uses or whose longest session is over, with notice given."""
     command = [
         sys.executable, "-m", "jupyterhub_idle_culler",
+        f"--config={reclaim.CULLER_CONFIG}",
         f"--url={platform.addresses.url('hub')}/hub/api",
-        f"--timeout={60 * min(profile.idle_minutes for profile in profiles)}",
-        f"--max-age={60 * max(profile.longest_session_minutes for profile in profiles)}",
-        f"--cull-every={CULL_EVERY_SECONDS}",
+        f"--cull-every={ROUND_US // 1_000_000}",
     ]  # fmt: skip
     env = {**platform.child_env(), "JUPYTERHUB_API_TOKEN": platform.secrets.text("culler-token")}
     os.execve(sys.executable, command, env)  # noqa: S606 -- the list is ours

@@ -28,6 +28,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
         "award certificates": lambda: award.award_completed(platform),
         "award programmes": lambda: programme_award.award_programmes(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
+        "forget ended labs": platform.sessions.forget_ended,
     }
     while not stop.is_set():
         for name, duty in duties.items():

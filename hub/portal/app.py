@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hub.course import Course
     from hub.people.store import PeopleStore
     from hub.portal.session import SignIn
+    from hub.reclaim.sessions import Sessions
 
 PREFIX = "/services/portal"
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
@@ -51,6 +52,7 @@ class PortalServices:
     ledger: Ledger
     submissions: SubmissionStore
     certificates: CertificateStore
+    sessions: Sessions
 
 
 @dataclass(frozen=True)

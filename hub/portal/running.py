@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hub.compute.lease import Lease, Quote, Session
     from hub.course import Course, Lab
     from hub.portal.app import Portal
+    from hub.reclaim.rule import Outlook
 
 Reach = Literal["start", "own", "shared", "course", "machine", "later"]
 """How a lab is reached: by a start; in its own session or in another lab's that runs; or not before that one stops,
@@ -21,7 +22,7 @@ because it belongs to another course, runs on another machine, or does not have 
 
 @dataclass(frozen=True)
 class Running:
-    """A session that runs: whole minutes and list price so far, what it holds, and where its notebook is.
+    """A session that runs: minutes and list price so far, what it holds, where its notebook is, when it should end.
 
     ``course`` is None when the site no longer has it, ``so_far`` is None without a price.
     """
@@ -31,6 +32,7 @@ class Running:
     minutes: int
     so_far: Quote | None
     notebook_url: str
+    expected: Outlook
 
     @property
     def can_stop(self) -> bool:
@@ -97,6 +99,7 @@ def _running(portal: Portal, lease: Lease) -> Running:
         minutes=minutes,
         so_far=_so_far(portal, lease, minutes),
         notebook_url=links.reopen(lease.learner, lease.course, lease.lab, own_origins=own_origins),
+        expected=portal.services.sessions.expected(lease),
     )
 
 

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from jupyterhub.spawner import Spawner
 
-from hub.compute.lease import AllowanceExhausted, LeaseRequest, NoPriceError, format_yuan
+from hub.compute.lease import MINUTE_US, AllowanceExhausted, LeaseRequest, NoPriceError, format_yuan
 from hub.door.refusal import StartRefused
 from hub.spawner.options import LabOptions, OptionsRefused
 
@@ -118,12 +118,23 @@ class LeasedLab(Spawner):
             raise StartRefused(why, label="unknown-lab", link=self.platform.portal_url) from error
         now_us = time.time_ns() // 1000
         self._in_window(options, lab.due_after_days, now_us, is_learner=cohort is not None)
-        profile = self.platform.config.profiles[lab.profile]
+        cohort_id = str(cohort.id) if cohort else ""
         return LeaseRequest(
             id=uuid4(), learner=name, course=options.course, lab=options.lab,
-            cohort=str(cohort.id) if cohort else "", site=cohort.site if cohort else self.platform.config.site.id,
-            profile=lab.profile, longest_us=profile.longest_session_minutes * 60_000_000, requested_us=now_us,
+            cohort=cohort_id, site=cohort.site if cohort else self.platform.config.site.id,
+            profile=lab.profile, requested_us=now_us,
+            longest_us=self._longest_us(lab.profile, options.course, cohort_id, now_us),
         )  # fmt: skip
+
+    def _longest_us(self, profile: str, course: str, cohort: str, now_us: int) -> int:
+        """The profile's longest session; a class that is on now is not cut short by it."""
+        longest_us = self.platform.config.profiles[profile].longest_session_minutes * MINUTE_US
+        on_now = (
+            each.until_us - now_us
+            for each in self.platform.ledger.classes.of(course)
+            if each.cohort == cohort and each.from_us <= now_us < each.until_us
+        )
+        return max(longest_us, *on_now, 0)
 
     def _options(self) -> LabOptions:
         try:

@@ -64,6 +64,20 @@ class Labs(_Answer):
     labs: tuple[OpenLab, ...]
 
 
+class Session(_Answer):
+    """The learner's running lab: when it ends and why, what it costs so far and what is left, in micro-yuan."""
+
+    course: Slug
+    lab: str
+    now_us: int
+    started_us: int
+    ends_us: int
+    why: Literal["idle", "longest"]
+    is_noticed: bool
+    cost_uy: int | None
+    left_uy: int
+
+
 class Receipt(_Answer):
     """The server's statement of what it took, and when."""
 

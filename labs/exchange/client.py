@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from labs.exchange.answers import Attempts, IntakeError, Labs, Refused, SignedReceipt
+from labs.exchange.answers import Attempts, IntakeError, Labs, Refused, Session, SignedReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,11 +112,21 @@ class Intake:
                 return None
             raise
 
+    def session(self, unused_seconds: int) -> Session:
+        """Tell when this lab was last used, and hear when it ends."""
+        return _parsed(Session, self._ask("POST", "/api/session", json={"unused_seconds": unused_seconds}))
+
     def _ask(
-        self, method: str, path: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        json: dict[str, int] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         try:
-            with self._http.stream(method, path, content=content, headers=headers) as answer:
+            with self._http.stream(method, path, content=content, json=json, headers=headers) as answer:
                 body = _bounded(answer.iter_bytes())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise IntakeError(

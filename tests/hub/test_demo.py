@@ -50,7 +50,9 @@ class Filled:
 
     def page(self, name: str, path: str) -> str:
         platform = self.platform
-        services = PortalServices(platform.people, platform.ledger, platform.submissions, platform.certificates)
+        services = PortalServices(
+            platform.people, platform.ledger, platform.submissions, platform.certificates, platform.sessions
+        )
         app = create_app(services, session=HeaderSignIn(), courses=platform.courses, config=platform.config)
         client: FlaskClient = app.test_client()
         answer = client.get(PORTAL + path, headers={"X-Name": name, "Accept-Language": "en"})

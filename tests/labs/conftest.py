@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 import zipfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
@@ -18,7 +24,6 @@ from labs.model.make import make_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TOKEN = "token-of-lin"
 DAY_US = 86_400_000_000
@@ -44,6 +49,8 @@ class LoopbackIntake:
     feedback: dict[str, bytes] = field(default_factory=dict)
     refuse_submissions: dict[str, Any] | None = None
     wrong_digest: bool = False
+    session: dict[str, Any] | None = None
+    told: list[int] = field(default_factory=list)
     version: str = "1"
 
     def release(self, course: str, lab: str, files: dict[str, bytes]) -> None:
@@ -57,7 +64,7 @@ class LoopbackIntake:
         self.attempts[course, lab][-1].update(result)
 
 
-def build_app(intake: LoopbackIntake) -> Flask:  # noqa: C901 - six routes
+def build_app(intake: LoopbackIntake) -> Flask:  # noqa: C901 - seven routes
     app = Flask("intake")
 
     def refused(status: int, code: str, zh: str, en: str, got: str = "", expected: str = "") -> tuple[Response, int]:
@@ -141,6 +148,13 @@ def build_app(intake: LoopbackIntake) -> Flask:  # noqa: C901 - six routes
     def submissions(course: str, lab: str) -> Any:
         return jsonify({"submissions": intake.attempts.get((course, lab), [])})
 
+    @app.post("/api/session")
+    def session() -> Any:
+        if intake.session is None:
+            return refused(404, "no_session", "没有正在运行的实验", "no lab of yours is running")
+        intake.told.append(request.json["unused_seconds"])
+        return jsonify(intake.session)
+
     @app.get("/api/submissions/<submission_id>/feedback")
     def feedback(submission_id: str) -> Any:
         body = intake.feedback.get(submission_id)
@@ -174,3 +188,44 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     make_model(root / "house")
     return root
+
+
+@pytest.fixture
+def lab_server(intake: Any, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A learner's server as the spawner starts it: through labs.start, in a home of its own."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER_")}
+    environment |= {"HOME": str(home), "JUPYTERHUB_USER": "lin"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    command = [sys.executable, "-m", "labs.start", "--", sys.executable, "-m", "jupyterlab", "--no-browser"]
+    options = [f"--port={port}", "--ServerApp.port_retries=0", "--allow-root", f"--ServerApp.root_dir={home}"]
+    options += ["--IdentityProvider.token=t", "--ServerApp.disable_check_xsrf=True"]
+    log = (tmp_path / "server.log").open("w")
+    process = subprocess.Popen([*command, *options], cwd=home, env=environment, stdout=log, stderr=log)
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "token t"}, timeout=60, trust_env=False
+    )
+    try:
+        _wait_until_ready(client, process)
+        yield client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert process.poll() is None, "the server ended"
+        try:
+            client.get("/api/status").raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail("the server did not start")

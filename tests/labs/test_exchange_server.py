@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import nbformat
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
 
 pytestmark = pytest.mark.slow
 
@@ -28,47 +23,6 @@ COURSE, LAB = "micro-drama", "first-cut"
 NOTEBOOK = nbformat.writes(
     nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("answer = 42", id="one")])
 ).encode()
-
-
-@pytest.fixture
-def lab_server(intake: Any, tmp_path: Path) -> Iterator[httpx.Client]:
-    """A learner's server as the spawner starts it: through labs.start, in a home of its own."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER_")}
-    environment |= {"HOME": str(home), "JUPYTERHUB_USER": "lin"}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    command = [sys.executable, "-m", "labs.start", "--", sys.executable, "-m", "jupyterlab", "--no-browser"]
-    options = [f"--port={port}", "--ServerApp.port_retries=0", "--allow-root", f"--ServerApp.root_dir={home}"]
-    options += ["--IdentityProvider.token=t", "--ServerApp.disable_check_xsrf=True"]
-    log = (tmp_path / "server.log").open("w")
-    process = subprocess.Popen([*command, *options], cwd=home, env=environment, stdout=log, stderr=log)
-    client = httpx.Client(
-        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "token t"}, timeout=60, trust_env=False
-    )
-    try:
-        _wait_until_ready(client, process)
-        yield client
-    finally:
-        client.close()
-        process.terminate()
-        process.wait(30)
-        log.close()
-
-
-def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert process.poll() is None, "the server ended"
-        try:
-            client.get("/api/status").raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail("the server did not start")
 
 
 def _do(client: httpx.Client, action: str, lab: str = LAB) -> dict[str, Any]:

@@ -387,6 +387,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_hub_gpu_wait_class", ["gpu_class", "requested_us"], unique=False)
 
     op.create_table(
+        "hub_lab_use",
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("told_us", sa.BigInteger(), nullable=False),
+        sa.Column("used_us", sa.BigInteger(), nullable=False),
+        sa.Column("given_us", sa.BigInteger(), nullable=True),
+        sa.Column("stops_us", sa.BigInteger(), nullable=True),
+        sa.Column("why", sa.String(length=8), nullable=True),
+        sa.PrimaryKeyConstraint("lease"),
+    )
+    op.create_table(
         "grader_appeal",
         sa.Column("paper_id", sa.String(length=36), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -728,6 +738,7 @@ def downgrade() -> None:
     op.drop_table("grader_feedback_release")
     op.drop_table("grader_cell")
     op.drop_table("grader_appeal")
+    op.drop_table("hub_lab_use")
     with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_gpu_wait_class")
 

@@ -23,6 +23,7 @@ import certs.tables
 import grader.tables
 import hub.compute.tables
 import hub.people.tables
+import hub.reclaim.tables
 from certs.certificate import IssuerProfile, Text
 from certs.issue import issue_pending
 from certs.keys import IssuerKey
@@ -42,6 +43,8 @@ from hub.people.person import Person, Site
 from hub.people.store import PeopleStore
 from hub.portal.app import PortalServices, create_app
 from hub.programme import load_programmes
+from hub.reclaim.sessions import Sessions
+from hub.reclaim.store import UseStore
 from hub.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -188,6 +191,7 @@ class World:
             }
         )
         policy = load_policy(self.config.policy.tariffs, self.config.policy.subsidies)
+        self.use = UseStore(engine)
         self.ledger = Ledger(engine, policy, folder / "checkpoint.pem", clock=lambda: self.now_us)
         self.submissions = SubmissionStore(engine, folder / "blobs", clock=lambda: self.now_us)
         self.certificates = CertificateStore(engine)
@@ -218,7 +222,7 @@ class World:
         self.submissions.release(LabVersion(course, lab, "a" * 64, b"source", b"{}", {}, (), {}))
 
     def _app(self) -> Flask:
-        services = PortalServices(self.people, self.ledger, self.submissions, self.certificates)
+        services = PortalServices(self.people, self.ledger, self.submissions, self.certificates, self.sessions)
         return create_app(
             services,
             session=self.sign_in,
@@ -226,6 +230,11 @@ class World:
             config=self.config,
             clock=lambda: self.now_us,
         )
+
+    @property
+    def sessions(self) -> Sessions:
+        """When running labs end, by the school's own clock."""
+        return Sessions(self.use, self.ledger, self.config.profiles, clock=lambda: self.now_us)
 
     def client(self, name: str | None, lang: str = "en") -> FlaskClient:
         client = self.app.test_client()
@@ -303,7 +312,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with every table and no row; made once, because making it takes longer than most tests."""
     file = tmp_path_factory.mktemp("portal") / "empty.db"
     engine = create_engine(f"sqlite:///{file}")
-    for module in (hub.people.tables, hub.compute.tables, grader.tables, certs.tables):
+    for module in (hub.people.tables, hub.compute.tables, hub.reclaim.tables, grader.tables, certs.tables):
         module.metadata.create_all(engine)
     engine.dispose()
     return file

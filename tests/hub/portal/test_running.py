@@ -194,3 +194,20 @@ def test_a_stop_needs_the_token_of_this_browser(school: Any) -> None:
     answer = school.client("liming").post(PREFIX + "/", data={"lease": str(UUID(int=1)), "form_token": "x"})
     assert answer.status_code == 400
     assert school.sign_in.asked == []
+
+
+def test_a_running_lab_says_when_it_stops_by_itself(school: Any) -> None:
+    school.worked("liming", FIRST, 20, ended=False)
+    assert re.search(r"Stops by itself at [^<]+ if nobody uses it until then\.", _page(school))
+
+
+def test_a_lab_that_is_about_to_stop_says_so_and_why(school: Any) -> None:
+    school.worked("liming", FIRST, 20, ended=False)
+    lease = school.ledger.open_leases()[0]
+    school.sessions.told(lease, 0)
+    school.now_us += 56 * MINUTE_US
+    school.sessions.told(lease, 56 * MINUTE_US)
+    page = _page(school)
+    assert "This lab stops at" in page
+    assert "Nobody has used it for a while" in page
+    assert "已有一段时间无人使用" in school.client("liming", "zh-CN").get(PREFIX + "/").text
