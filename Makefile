@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CATALOGS := $(shell find hub certs grader -name '*.po')
 
-.PHONY: help setup run test test-docker lint bench images clean
+.PHONY: help setup run test test-docker gpu-check lint bench images clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -30,11 +30,14 @@ run: setup ## Start Reelwright here; Ctrl-C stops everything it started
 
 test: setup ## Run every test: units, contracts, and the whole story in a real browser
 	@sh .ci/packages chromium:chromium fonts-noto-cjk: util-linux:unshare
-	@$(BIN)/python -m pytest -m "not docker" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not docker and not gpu" $(PYTEST_ARGS)
 
 test-docker: setup ## Run the container engine's tests (root; installs Docker when it may)
-	@sh .ci/packages docker.io:dockerd iptables:iptables
-	@$(BIN)/python -m pytest -m docker $(PYTEST_ARGS)
+	@sh .ci/packages docker.io:dockerd iptables:iptables openssl:openssl chromium:chromium fonts-noto-cjk:
+	@$(BIN)/python -m pytest -m "docker and not gpu" $(PYTEST_ARGS)
+
+gpu-check: setup ## Run what needs an NVIDIA GPU; says so plainly where there is none
+	@$(BIN)/python -m tests.gpu
 
 lint: setup ## Style, types and import contracts
 	@$(BIN)/ruff check .

@@ -75,7 +75,10 @@ class DockerLab(LeasedLab, DockerSpawner):
 
     def ending(self, lease_id: UUID) -> Ending | None:
         """How Docker says the lab ended; None while it runs, and while Docker cannot be asked."""
-        return self.witness(lease_id).ending()
+        witness = self.witness(lease_id)
+        ending = witness.ending()
+        self.is_seen = witness.is_seen
+        return ending
 
     async def halt(self, lease_id: UUID, *, now: bool) -> None:
         """Ask the lab to end, and have Docker kill it after the grace; the container stays until its end is recorded.
@@ -148,9 +151,7 @@ class DockerLab(LeasedLab, DockerSpawner):
         self.mem_limit, self.cpu_limit = profile.memory_mb << 20, profile.cpus
         self.extra_create_kwargs = docker_box.create_options(settings, lease_id, self.user.name)
         self.extra_host_config = docker_box.host_options(settings, profile.memory_mb)
-        person = self.platform.people.person(self.user.name)
-        locale = (person.locale if person else None) or self.platform.config.site.locale
-        self.told = docker_box.environment(settings, lease_id, self.user.name, locale)
+        self.told = docker_box.environment(settings, lease_id, self.user.name) | self.person_environment()
         self.told |= docker_box.outside(settings, lease_id, profile)
         if hold is not None:
             self.extra_host_config = {**self.extra_host_config, **docker_gpu.device_options(hold)}

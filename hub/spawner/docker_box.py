@@ -58,13 +58,12 @@ def host_options(settings: DockerSettings, memory_mb: int) -> dict[str, Any]:
     }
 
 
-def environment(settings: DockerSettings, lease_id: UUID, learner: str, locale: str) -> dict[str, str]:
+def environment(settings: DockerSettings, lease_id: UUID, learner: str) -> dict[str, str]:
     """What our toolkit reads in the lab; the program path and the like are the image's own."""
     return {
         "HOME": HOME,
         "USER": learner,
         "LANG": "C.UTF-8",
-        "REELWRIGHT_LOCALE": locale,
         "REELWRIGHT_INTAKE_URL": f"{settings.gate_url}/services/intake",
         "REELWRIGHT_MODELS": MODELS,
         "REELWRIGHT_LEASE": str(lease_id),

@@ -92,6 +92,8 @@ class DockerWitness:
         self._client, self._folder, self._network = client, folder, network
         self._record = Witness(folder)
         self.name = f"reelwright-{folder.name}"
+        self.is_seen = False
+        """Whether the last :meth:`ending` saw the lab run."""
 
     def seen(self) -> Seen | None:
         """The container as it is now; None when there is none (any more).
@@ -134,6 +136,7 @@ class DockerWitness:
             seen = self.seen()
         except UNREACHABLE:
             return None
+        self.is_seen = seen is not None and seen.running
         if seen is not None and seen.running:
             self.beat(seen)
             return None

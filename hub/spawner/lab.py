@@ -15,6 +15,7 @@ from jupyterhub.spawner import Spawner
 
 from hub.compute.lease import MINUTE_US, AllowanceExhausted, LeaseRequest, NoPriceError, format_yuan
 from hub.door.refusal import StartRefused
+from hub.spawner.endings import words_for
 from hub.spawner.options import LabOptions, OptionsRefused
 
 if TYPE_CHECKING:
@@ -45,9 +46,14 @@ class LeasedLab(Spawner):
     """Who says when a lab began and ended, as the ledger records it."""
 
     lease_id: UUID | None = None
+    is_seen: bool = True
+    """Whether the last look saw the lab: an engine that does not answer has seen nothing, and proves no time."""
+    endings: ClassVar[dict[str, str]] = {}
+    """How each learner's last lab ended, since this hub began: their spawner object ends with it."""
 
     async def start(self: Any) -> tuple[str, int]:
         """Open the lease, launch, record the engine's own start time; a failed launch voids the lease."""
+        self.endings.pop(self.user.name, None)
         request = await asyncio.to_thread(self._lease_request)
         await asyncio.to_thread(self._open, request)
         try:
@@ -72,13 +78,21 @@ class LeasedLab(Spawner):
             return 0
         ending = await asyncio.to_thread(self.ending, self.lease_id)
         if ending is None:
-            await asyncio.to_thread(self.platform.ledger.heartbeat, self.lease_id, time.time_ns() // 1000, self.source)
+            if self.is_seen:
+                now_us = time.time_ns() // 1000
+                await asyncio.to_thread(self.platform.ledger.heartbeat, self.lease_id, now_us, self.source)
             return None
+        self.endings[self.user.name] = ending.reason
         await asyncio.to_thread(
             self.platform.ledger.record_ended,
             self.lease_id, ending.at_us, self.source, ending.reason, ending.uncertainty_us,
         )  # fmt: skip
         return ending.exit_status
+
+    def why_ended(self: Any, locale: str) -> str:
+        """Why this learner's last lab ended by itself; empty when it was stopped, or when this hub did not see it."""
+        words = words_for(self.endings.get(self.user.name, ""))
+        return words[0 if locale == "zh_CN" else 1] if words else ""
 
     def get_state(self) -> dict[str, Any]:
         """What the hub keeps over a restart: the lease, never an engine's id."""
@@ -102,6 +116,14 @@ class LeasedLab(Spawner):
         yield {"progress": 20, "message": "已登记本次算力使用 · Your compute session is registered"}
         await asyncio.sleep(1)
         yield {"progress": 50, "message": "正在打开实验环境并取回作业 · Opening the lab and fetching your assignment"}
+
+    def person_environment(self) -> dict[str, str]:
+        """The learner's language, and the time zone of their site, as our toolkit reads them."""
+        person = self.platform.people.person(self.user.name)
+        own_site = self.platform.config.site
+        site = self.platform.people.site(person.site if person else own_site.id)
+        locale = (person.locale if person else None) or own_site.locale
+        return {"REELWRIGHT_LOCALE": locale, "REELWRIGHT_TZ": site.timezone if site else "UTC"}
 
     def _lease_request(self) -> LeaseRequest:
         options = self._options()

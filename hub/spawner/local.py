@@ -77,17 +77,13 @@ class LocalLab(LeasedLab):
 
     def _lab_env(self, home: Path, lease_id: UUID) -> dict[str, str]:
         programs = Path(sys.executable).parent
-        person = self.platform.people.person(self.user.name)
-        site = self.platform.people.site(person.site if person else self.platform.config.site.id)
-        locale = (person.locale if person else None) or self.platform.config.site.locale
         return {
             **self.get_env(),
             "HOME": str(home),
             "USER": self.user.name,
             "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            "REELWRIGHT_LOCALE": locale,
-            "REELWRIGHT_TZ": site.timezone if site else "UTC",
+            **self.person_environment(),
             "REELWRIGHT_INTAKE_URL": f"{self.platform.addresses.url('intake')}/services/intake",
             "REELWRIGHT_MODELS": str(self.platform.config.models_dir),
             "REELWRIGHT_LEASE": str(lease_id),

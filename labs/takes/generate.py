@@ -126,7 +126,8 @@ def _loaded(path: str, _sha256: str, pipeline_class: str) -> Any:
         if isinstance(part, torch.nn.Module):
             part.eval()
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    # A lab sees a GPU only when its profile has one; the noise is drawn on the CPU either way, so a seed stays a seed.
+    return pipeline.to("cuda") if torch.cuda.is_available() else pipeline
 
 
 def _pipeline(folder: ModelFolder) -> Any:

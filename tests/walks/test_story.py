@@ -4,13 +4,17 @@ The steps share one instance and run in order; each asserts what the person at t
 """
 
 import datetime as dt
+import os
 import re
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,6 +24,17 @@ SOURCES = ROOT / "courses" / "micro-drama" / "source"
 PASSWORD = "a long way to the sea"
 CLASS = "Autumn class"
 SCRIPT, TAKE = "script-to-shots", "first-take"
+HUNGRY = """
+import os, time
+for pid in filter(str.isdigit, os.listdir("/proc")):  # the server, not this program, is what the kernel is to choose
+    with open(f"/proc/{pid}/oom_score_adj", "w") as score:
+        score.write("500" if int(pid) in (1, os.getpid()) else "1000")
+for _ in range(16):  # many small ones: none of them is the largest
+    if os.fork() == 0:
+        held = b"x" * (256 << 20)
+        time.sleep(60)
+os.wait()
+"""
 story: dict[str, Any] = {}
 
 
@@ -223,6 +238,66 @@ def test_a_second_attempt_is_validated_submitted_and_scored(people: Any) -> None
     card = see_score(page, SCRIPT, 2)
     expect(card).to_contain_text("3 / 3")
     expect(page.get_by_role("article", name="Attempt 1")).to_be_visible()
+
+
+def answers(page: Page, path: str) -> int:
+    """The status that the browser gets there; 0 when nobody answers."""
+    try:
+        return page.request.get(path, timeout=10_000).status
+    except PlaywrightError:
+        return 0
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+@pytest.mark.parametrize("part", ["jupyterhub", "configurable-http-proxy"])
+def test_a_killed_hub_or_proxy_comes_back_and_the_session_lives_on(instance: Any, people: Any, part: str) -> None:
+    page = people["trainee"].page
+    lab = f"/user/xiaoyu/api/contents/micro-drama/{SCRIPT}"
+    open_lab(page, SCRIPT)
+    killed = instance.pid_of(part)
+    os.kill(killed, signal.SIGKILL)
+    if part == "jupyterhub":
+        assert answers(page, lab) == 200, "without its hub the session goes on"
+    until(lambda: answers(page, "/hub/health") == 200 and answers(page, lab) == 200, f"{part} did not come back")
+    assert instance.pid_of(part) != killed
+    open_lab(page, SCRIPT)
+    assert '"first_bad": null' in instance.command("ledger", "verify", "--json").stdout
+
+
+def test_a_lab_that_used_up_its_memory_says_so_and_opens_again(instance: Any, people: Any, request: Any) -> None:
+    if instance.engine != "docker":
+        pytest.skip("the local engine sets no limit on memory")
+    page, client = people["trainee"].page, request.getfixturevalue("daemon").client
+    (container,) = client.containers(filters={"label": "reelwright.learner=xiaoyu"})
+    made = client.exec_create(container["Id"], ["python", "-c", HUNGRY])
+    client.exec_start(made["Id"])
+    until(lambda: not client.containers(filters={"id": container["Id"]}), "the server was not ended")
+    page.goto("/user/xiaoyu/lab")
+    expect(page.get_by_role("status")).to_contain_text("used up its memory")
+    page.goto("/user/xiaoyu/lab?lang=zh_CN")
+    expect(page.get_by_role("status")).to_contain_text("用尽了内存")
+    page.goto("/services/portal/?lang=en")
+    until(lambda: not instance.command("ledger", "verify").returncode, "the ledger does not hold")
+
+
+def test_while_the_engine_is_down_a_start_is_refused_with_the_reason(instance: Any, people: Any, request: Any) -> None:
+    if instance.engine != "docker":
+        pytest.skip("the local engine is no process of its own")
+    page, daemon = people["trainee"].page, request.getfixturevalue("daemon")
+    daemon.kill()
+    try:
+        page.goto("/services/portal/")
+        page.get_by_role("link", name=re.compile("Start the lab *: Script to shots")).first.click()
+        expect(page.get_by_role("alert").first).to_contain_text("The lab engine does not answer", timeout=90_000)
+        expect(page.get_by_role("main")).to_contain_text("has been given back")
+    finally:
+        daemon.start()
 
 
 def test_a_take_is_generated_and_scored(people: Any) -> None:
