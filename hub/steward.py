@@ -1,21 +1,32 @@
-"""The steward: settles leases whose lab is gone, awards what is completed, and signs the ledger's day."""
+"""The steward: settles leases whose lab is gone, samples GPUs, awards what is completed, signs the ledger's day."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hub import award, prepare, programme_award
+from hub.compute.gpu import meter
+from hub.compute.gpu.samples import Samples
+from hub.compute.gpu.slice import GpuSettings
+from hub.compute.gpu.store import Pool
+from hub.compute.gpu.usage import NVML, rolled_up
+from hub.compute.lease import DAY_US, MINUTE_US, UnknownLeaseError
 from hub.spawner.engine import engine_of
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from hub.platform import Platform
 
 ROUND_SECONDS = 5.0
+QUIET_US = 2 * MINUTE_US
+"""Samples this old have no more to come in their minute."""
+SAMPLES_KEPT_US = 400 * DAY_US
+"""A year's claims can be checked against the minutes; after that the rolled-up evidence remains."""
 log = logging.getLogger(__name__)
 
 
@@ -27,9 +38,14 @@ def run(platform: Platform, stop: threading.Event) -> None:
         "report unbilled sessions": lambda: prepare.observe_unbilled(platform),
         "award certificates": lambda: award.award_completed(platform),
         "award programmes": lambda: programme_award.award_programmes(platform),
+        "keep GPU evidence": lambda: roll_up_gpu_use(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
         "forget ended labs": platform.sessions.forget_ended,
     }
+    # A thread of its own, since a duty that takes long must not leave a gap in the samples.
+    pool = Pool(platform.engine, GpuSettings())
+    sampler = threading.Thread(target=meter.run, args=(pool.holds, Samples(platform.engine), stop), daemon=True)
+    sampler.start()
     while not stop.is_set():
         for name, duty in duties.items():
             try:
@@ -39,6 +55,23 @@ def run(platform: Platform, stop: threading.Event) -> None:
                 # One duty's trouble (a locked gradebook, a broken course) must not keep leases from being settled.
                 log.exception("could not %s", name)
         stop.wait(ROUND_SECONDS)
+
+
+def roll_up_gpu_use(platform: Platform) -> int:
+    """Write the digest of the GPU samples of every session that has ended into the chain; returns how many."""
+    samples, now_us, written = Samples(platform.engine), time.time_ns() // 1000, 0
+    for lease_id, piece in samples.quiet_since(now_us - QUIET_US).items():
+        try:
+            state = platform.ledger.lease(lease_id).state
+        except UnknownLeaseError:
+            state = "void"  # nothing to attach it to; the pool has given its slice back
+        if state == "ended":
+            evidence = rolled_up(lease_id, NVML, piece, samples.minutes(lease_id))
+            written += platform.ledger.keep_gpu_evidence(evidence)
+        if state in {"ended", "void"}:
+            samples.mark_rolled_up(lease_id)
+    samples.forget(now_us - SAMPLES_KEPT_US)
+    return written
 
 
 def checkpoint_yesterday(platform: Platform) -> int:

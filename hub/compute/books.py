@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from hub.compute.budget import Allotment, Budget, BudgetKey, Voucher
@@ -18,13 +18,14 @@ from hub.compute.chain import Entry, canonical
 from hub.compute.claim.freeze import read_claim
 from hub.compute.claim.value import Note
 from hub.compute.class_window import ClassWindow
+from hub.compute.gpu.usage import GpuEvidence
 from hub.compute.lease import Grant, Lease, LeaseRequest, Session
 from hub.compute.observation import Observation
 from hub.compute.policy import Policy
 from hub.compute.settle import ChargeLine, Run, Settlement, cap_uses, estimated, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hub.compute.claim.value import Claim
     from hub.compute.class_window import Spans
@@ -42,6 +43,7 @@ OBSERVED = "lease.observed"
 ALLOTTED = "budget.allotted"
 VOUCHER_ISSUED = "voucher.issued"
 VOUCHER_REDEEMED = "voucher.redeemed"
+GPU_EVIDENCE = "gpu.evidence"
 CLAIM_FROZEN = "claim.frozen"
 CLAIM_NOTED = "claim.noted"
 
@@ -163,6 +165,7 @@ class Finished:
     grants: dict[str, tuple[int, Grant]] = field(default_factory=dict)
     leases: dict[UUID, Made] = field(default_factory=dict)
     observations: dict[str, tuple[int, Observation]] = field(default_factory=dict)
+    evidence: dict[UUID, tuple[int, GpuEvidence]] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)
     notes: dict[UUID, tuple[int, Note]] = field(default_factory=dict)
 
@@ -185,6 +188,7 @@ class Books:
     leases: int = 0
     lines: int = 0
     observations: int = 0
+    evidence: int = 0
     claims: int = 0
     claimed_lines: int = 0
     notes: int = 0
@@ -204,58 +208,65 @@ class Books:
         Raises:
             ValueError, KeyError, TypeError: its body is not one that this ledger writes, or comes out of turn.
         """
-        body = json.loads(entry.body)
-        if entry.kind == POLICY_ADOPTED:
-            self.policies[entry.subject] = Policy.model_validate(body)
-        elif entry.kind == GRANT_GIVEN:
-            self.finished.grants[entry.subject] = (entry.seq, Grant(**body))
-            self.grants += 1
-        elif entry.kind == OPENED:
-            booked = opened(body)
-            self.open[entry.subject] = Made(entry.seq, booked, ())
-            self.leases += 1
-            self._draw(None, booked)
-        elif entry.kind == STARTED:
-            self.open[entry.subject] = Made(entry.seq, started(self.open[entry.subject].booked, body), ())
-        elif entry.kind in {ENDED, VOIDED}:
-            self._finish(entry, body)
-        elif entry.kind == SCHEDULED:
-            self.classes[entry.subject] = ClassWindow(**body)
-        elif entry.kind == CANCELLED:
-            del self.classes[entry.subject]
-        elif entry.kind == OBSERVED:
-            self.finished.observations[entry.subject] = (entry.seq, Observation.from_body(body))
-            self.observations += 1
-        elif entry.kind in {ALLOTTED, VOUCHER_ISSUED, VOUCHER_REDEEMED}:
-            self._add_money(entry, body)
-        else:
-            self._add_claimed(entry, body)
+        step = self._STEPS.get(entry.kind)
+        if step is None:
+            raise ValueError(f"got an event of kind {entry.kind!r}, which this version does not know")
+        step(self, entry, json.loads(entry.body))
 
-    def _add_money(self, entry: Entry, body: dict[str, Any]) -> None:
-        if entry.kind == ALLOTTED:
-            given = Allotment(**body)
-            standing = self.budgets.get(given.key, Budget(scope=given.scope, who=given.who))
-            self.budgets[given.key] = standing.after(allotted_uy=given.micro_yuan)
-        elif entry.kind == VOUCHER_ISSUED:
-            self.vouchers[entry.subject] = Voucher(subject=entry.subject, **body)
-        else:
-            self.vouchers[entry.subject] = replace(self.vouchers[entry.subject], **body)
+    def _adopt(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.policies[entry.subject] = Policy.model_validate(body)
+
+    def _grant(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.finished.grants[entry.subject] = (entry.seq, Grant(**body))
+        self.grants += 1
+
+    def _open(self, entry: Entry, body: dict[str, Any]) -> None:
+        booked = opened(body)
+        self.open[entry.subject] = Made(entry.seq, booked, ())
+        self.leases += 1
+        self._draw(None, booked)
+
+    def _start(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.open[entry.subject] = Made(entry.seq, started(self.open[entry.subject].booked, body), ())
+
+    def _schedule(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.classes[entry.subject] = ClassWindow(**body)
+
+    def _cancel(self, entry: Entry, _body: dict[str, Any]) -> None:
+        del self.classes[entry.subject]
+
+    def _observe(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.finished.observations[entry.subject] = (entry.seq, Observation.from_body(body))
+        self.observations += 1
+
+    def _evidence(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.finished.evidence[UUID(entry.subject)] = (entry.seq, GpuEvidence.from_body(body))
+        self.evidence += 1
+
+    def _allot(self, _entry: Entry, body: dict[str, Any]) -> None:
+        given = Allotment(**body)
+        standing = self.budgets.get(given.key, Budget(scope=given.scope, who=given.who))
+        self.budgets[given.key] = standing.after(allotted_uy=given.micro_yuan)
+
+    def _issue(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.vouchers[entry.subject] = Voucher(subject=entry.subject, **body)
+
+    def _redeem(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.vouchers[entry.subject] = replace(self.vouchers[entry.subject], **body)
+
+    def _freeze(self, entry: Entry, _body: dict[str, Any]) -> None:
+        frozen = read_claim(entry)
+        self.finished.claims[frozen.request.id] = frozen
+        self.claims += 1
+        self.claimed_lines += frozen.sums.lines
+
+    def _note(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.finished.notes[UUID(entry.subject)] = (entry.seq, Note.from_body(body))
+        self.notes += 1
 
     def _draw(self, before: BookedLease | None, after: BookedLease) -> None:
         for key, (held, spent) in drawn(before, after).items():
             self.budgets[key] = self.budgets[key].after(held_uy=held, spent_uy=spent)
-
-    def _add_claimed(self, entry: Entry, body: dict[str, Any]) -> None:
-        if entry.kind == CLAIM_FROZEN:
-            frozen = read_claim(entry)
-            self.finished.claims[frozen.request.id] = frozen
-            self.claims += 1
-            self.claimed_lines += frozen.sums.lines
-        elif entry.kind == CLAIM_NOTED:
-            self.finished.notes[UUID(entry.subject)] = (entry.seq, Note.from_body(body))
-            self.notes += 1
-        else:
-            raise ValueError(f"got an event of kind {entry.kind!r}, which this version does not know")
 
     def _finish(self, entry: Entry, body: Mapping[str, Any]) -> None:
         before = self.open[entry.subject].booked
@@ -270,3 +281,21 @@ class Books:
                 self.used[key] += amount
         self._draw(before, after)
         del self.open[entry.subject]
+
+    _STEPS: ClassVar[dict[str, Callable[[Books, Entry, dict[str, Any]], None]]] = {
+        POLICY_ADOPTED: _adopt,
+        GRANT_GIVEN: _grant,
+        OPENED: _open,
+        STARTED: _start,
+        ENDED: _finish,
+        VOIDED: _finish,
+        SCHEDULED: _schedule,
+        CANCELLED: _cancel,
+        OBSERVED: _observe,
+        GPU_EVIDENCE: _evidence,
+        ALLOTTED: _allot,
+        VOUCHER_ISSUED: _issue,
+        VOUCHER_REDEEMED: _redeem,
+        CLAIM_FROZEN: _freeze,
+        CLAIM_NOTED: _note,
+    }

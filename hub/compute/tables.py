@@ -209,6 +209,21 @@ observation = Table(
 )
 """What second witnesses saw; its lease may be one that was never opened."""
 
+gpu_evidence = Table(
+    "hub_gpu_evidence",
+    metadata,
+    Column("lease", Uuid, primary_key=True),
+    Column("source", String(_NAME), nullable=False),
+    Column("slice", String(_NAME), nullable=False),
+    Column("minutes", BigInteger, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    Column("rated", BigInteger, nullable=False),
+    Column("busy_sum", BigInteger, nullable=False),
+    Column("memory_mb", BigInteger, nullable=False),
+    Column("sha256", String(_DIGEST), nullable=False),
+)
+"""How busy the GPU of an ended session was, rolled up, with the digest of its minutes (``hub_gpu_minute``)."""
+
 claim = Table(
     "hub_claim",
     metadata,
@@ -266,6 +281,7 @@ DERIVED = (
     voucher,
     class_window,
     observation,
+    gpu_evidence,
     claim,
     claim_line,
     claim_person,

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    false,
+)
 
 metadata = MetaData()
 
@@ -66,3 +78,20 @@ gpu_reservation = Table(
     Column("until_us", BigInteger, nullable=False),
     Index("ix_hub_gpu_reservation_class", "gpu_class", "until_us"),
 )
+
+gpu_minute = Table(
+    "hub_gpu_minute",
+    metadata,
+    Column("lease", Uuid, primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("slice", String(_UUID), nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("rated", Integer, nullable=False),
+    Column("busy_sum", Integer, nullable=False),
+    Column("memory_mb", Integer, nullable=False),
+    Column("processes", Integer, nullable=False),
+    Column("rolled_up", Boolean, nullable=False, server_default=false()),
+    Index("ix_hub_gpu_minute_minute", "minute"),
+)
+"""How busy a lease's slice was, by the minute since the epoch, as the host's driver says it. When the session has ended
+its digest goes into the ledger's chain (``rolled_up``)."""

@@ -101,6 +101,8 @@ def _write(connection: Connection, finished: Finished) -> None:
     shelf.keep_finished(connection, finished)
     for _, seen in finished.observations.values():
         watch.keep_observation(connection, seen)
+    for _, used in finished.evidence.values():
+        watch.keep_evidence(connection, used)
     for seq, note in finished.notes.values():
         claimed.keep_note(connection, seq, note)
     for frozen in finished.claims.values():

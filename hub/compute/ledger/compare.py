@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, func, select
@@ -16,7 +17,18 @@ from hub.compute.claim.freeze import USAGE, sha256
 from hub.compute.ledger import claimed, purses
 from hub.compute.ledger.shelves import all_classes, lease_values
 from hub.compute.ledger.watch import observation_row
-from hub.compute.tables import charge_line, claim, claim_line, claim_note, event, grant, lease, observation, subsidy_use
+from hub.compute.tables import (
+    charge_line,
+    claim,
+    claim_line,
+    claim_note,
+    event,
+    gpu_evidence,
+    grant,
+    lease,
+    observation,
+    subsidy_use,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,6 +72,8 @@ class BooksCheck:
         self._leases(finished.leases)
         seen = {(key,): tuple(observation_row(one).values()) for key, (_, one) in finished.observations.items()}
         self._rows("observation", observation, {key: seq for key, (seq, _) in finished.observations.items()}, seen)
+        used = {(key,): tuple(asdict(one).values()) for key, (_, one) in finished.evidence.items()}
+        self._rows("GPU evidence", gpu_evidence, {key: seq for key, (seq, _) in finished.evidence.items()}, used)
         self._claims(finished)
 
     def _claims(self, finished: Finished) -> None:
@@ -113,6 +127,7 @@ class BooksCheck:
             (lease, books.leases, book.OPENED),
             (charge_line, books.lines, book.ENDED),
             (observation, books.observations, book.OBSERVED),
+            (gpu_evidence, books.evidence, book.GPU_EVIDENCE),
             (claim, books.claims, book.CLAIM_FROZEN),
             (claim_note, books.notes, book.CLAIM_NOTED),
             (claim_line, books.claimed_lines, book.ENDED),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hub.compute.books import BookedLease
+    from hub.compute.gpu.usage import GpuEvidence
     from hub.compute.ledger.pen import Pen
     from hub.compute.observation import Difference
 
@@ -171,6 +172,23 @@ class Leases:
                 watch.keep_observation(connection, seen)
             booked = shelf.find_lease(connection, lease_id)
         return difference(seen, booked.lease if booked else None)
+
+    def keep_gpu_evidence(self, used: GpuEvidence) -> bool:
+        """Write how an ended session used its GPU; whether it was new. The first evidence counts; it changes no charge.
+
+        Raises:
+            UnknownLeaseError: the lease was never opened.
+            LeaseStateError: it has not ended.
+        """
+        with self._pen.writing() as connection:
+            state = lease_of(connection, used.lease).lease.state
+            if state != "ended":
+                raise LeaseStateError(f"lease {used.lease} is {state}: got GPU evidence, expected it to have ended")
+            if chain.find(connection, book.GPU_EVIDENCE, str(used.lease)):
+                return False
+            self._pen.append(connection, book.GPU_EVIDENCE, str(used.lease), used.as_body())
+            watch.keep_evidence(connection, used)
+        return True
 
     def void(self, lease_id: UUID, why: str) -> Lease:
         """Release the hold of a lease whose lab never started; again is the same.

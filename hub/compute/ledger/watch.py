@@ -1,17 +1,20 @@
-"""SQL of what bounds and doubts a session's times: heartbeats, and observations of second witnesses."""
+"""SQL of what stands beside a session's times: heartbeats, observations of second witnesses, and GPU evidence."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from hub.compute.ledger.shelves import find_lease
 from hub.compute.observation import AGREE_US, Difference, Observation, difference
-from hub.compute.tables import heartbeat, lease, observation
+from hub.compute.tables import gpu_evidence, heartbeat, lease, observation
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from hub.compute.gpu.usage import GpuEvidence
 
 
 def beat(connection: Connection, lease_id: UUID, at_us: int, source: str) -> None:
@@ -48,6 +51,11 @@ def observation_row(seen: Observation) -> dict[str, Any]:
         "started_us": seen.started_us,
         "ended_us": seen.ended_us,
     }
+
+
+def keep_evidence(connection: Connection, used: GpuEvidence) -> None:
+    """Store how a session used its GPU."""
+    connection.execute(insert(gpu_evidence).values(asdict(used)))
 
 
 def differences(connection: Connection) -> tuple[Difference, ...]:
