@@ -246,6 +246,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("subject", "kind", name="uq_hub_event_subject_kind"),
     )
     op.create_table(
+        "hub_gpu_evidence",
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("slice", sa.String(length=255), nullable=False),
+        sa.Column("minutes", sa.BigInteger(), nullable=False),
+        sa.Column("samples", sa.BigInteger(), nullable=False),
+        sa.Column("rated", sa.BigInteger(), nullable=False),
+        sa.Column("busy_sum", sa.BigInteger(), nullable=False),
+        sa.Column("memory_mb", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("lease"),
+    )
+    op.create_table(
         "hub_grant",
         sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("learner", sa.String(length=255), nullable=False),
@@ -345,6 +358,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("slice", "seat"),
         sa.UniqueConstraint("lease", name="uq_hub_gpu_hold_lease"),
     )
+    op.create_table(
+        "hub_gpu_minute",
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("minute", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("slice", sa.String(length=100), nullable=False),
+        sa.Column("samples", sa.Integer(), nullable=False),
+        sa.Column("rated", sa.Integer(), nullable=False),
+        sa.Column("busy_sum", sa.Integer(), nullable=False),
+        sa.Column("memory_mb", sa.Integer(), nullable=False),
+        sa.Column("processes", sa.Integer(), nullable=False),
+        sa.Column("rolled_up", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("lease", "minute"),
+    )
+    with op.batch_alter_table("hub_gpu_minute", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_gpu_minute_minute", ["minute"], unique=False)
+
     op.create_table(
         "hub_gpu_reservation",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -748,6 +777,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_hub_gpu_reservation_class")
 
     op.drop_table("hub_gpu_reservation")
+    with op.batch_alter_table("hub_gpu_minute", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_gpu_minute_minute")
+
+    op.drop_table("hub_gpu_minute")
     op.drop_table("hub_gpu_hold")
     op.drop_table("hub_voucher")
     op.drop_table("hub_subsidy_use")
@@ -765,6 +798,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_hub_grant_account")
 
     op.drop_table("hub_grant")
+    op.drop_table("hub_gpu_evidence")
     op.drop_table("hub_event")
     with op.batch_alter_table("hub_class_window", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_class_window_cohort")
