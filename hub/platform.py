@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import certs.store
 import grader.store
 from hub import addresses, db
+from hub.compute.gpu.samples import Samples
 from hub.compute.gpu.store import Pool
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
@@ -79,7 +80,8 @@ class Platform:
     @cached_property
     def sessions(self) -> Sessions:
         """Which labs run, and when they end."""
-        return Sessions(UseStore(self.engine), self.ledger, self.config.profiles)
+        gpu_used_us = Samples(self.engine).last_used_us
+        return Sessions(UseStore(self.engine), self.ledger, self.config.profiles, gpu_used_us=gpu_used_us)
 
     @cached_property
     def secrets(self) -> Secrets:

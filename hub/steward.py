@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from hub import award, prepare, programme_award
 from hub.compute.gpu import meter
 from hub.compute.gpu.samples import Samples
-from hub.compute.gpu.slice import GpuSettings
-from hub.compute.gpu.store import Pool
 from hub.compute.gpu.usage import NVML, rolled_up
 from hub.compute.lease import DAY_US, MINUTE_US, UnknownLeaseError
 from hub.spawner.engine import engine_of
@@ -43,9 +41,8 @@ def run(platform: Platform, stop: threading.Event) -> None:
         "forget ended labs": platform.sessions.forget_ended,
     }
     # A thread of its own, since a duty that takes long must not leave a gap in the samples.
-    pool = Pool(platform.engine, GpuSettings())
-    sampler = threading.Thread(target=meter.run, args=(pool.holds, Samples(platform.engine), stop), daemon=True)
-    sampler.start()
+    sampled = (platform.pool.holds, Samples(platform.engine), stop)
+    threading.Thread(target=meter.run, args=sampled, daemon=True).start()
     while not stop.is_set():
         for name, duty in duties.items():
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from hub.compute.gpu.tables import gpu_minute
 from hub.compute.gpu.usage import GpuUse, Minute, Reading, use_of
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _COLUMNS = [gpu_minute.c[name] for name in Minute._fields]
+
+WORKING_PERCENT = 3
+"""A GPU below this over a minute does nothing for its learner: a display and a heartbeat."""
 
 
 class Samples:
@@ -42,6 +45,20 @@ class Samples:
         since = now_us // MINUTE_US - minutes
         with reading(self._engine) as connection:
             return use_of(each for each in _minutes(connection, lease) if each.minute >= since)
+
+    def last_used_us(self, lease: UUID) -> int:
+        """When a lease's GPU was last seen at work, to the minute; 0 for never.
+
+        Where the driver tells no rate (MIG), a process on the slice counts as work.
+        """
+        at_work = or_(
+            gpu_minute.c.busy_sum >= WORKING_PERCENT * gpu_minute.c.samples,
+            (gpu_minute.c.rated == 0) & (gpu_minute.c.processes > 0),
+        )
+        with reading(self._engine) as connection:
+            asked = select(func.max(gpu_minute.c.minute)).where(gpu_minute.c.lease == lease, at_work)
+            last = connection.execute(asked).scalar_one()
+        return 0 if last is None else (int(last) + 1) * MINUTE_US
 
     def minutes(self, lease: UUID) -> tuple[Minute, ...]:
         """Every minute of a session, in their order: what its evidence in the chain has the digest of."""

@@ -96,6 +96,17 @@ def test_the_last_minutes_are_asked_and_nothing_sampled_is_not_idleness(platform
     assert len(samples.minutes(lease.id)) == 4
 
 
+def test_work_is_known_by_rate_and_on_a_mig_slice_by_its_processes(platform: Any) -> None:
+    samples, lease = Samples(platform.engine), lease_on(platform, now_us())
+    assert samples.last_used_us(lease.id) == 0
+    for minute, seen in enumerate([Reading(2, 500, 1), Reading(90, 500, 1), Reading(0, 500, 1)]):
+        samples.keep(lease.id, WHOLE, minute * MINUTE_US, seen)
+    assert samples.last_used_us(lease.id) == 2 * MINUTE_US
+    samples.keep(lease.id, WHOLE, 7 * MINUTE_US, Reading(None, 500, 1))
+    samples.keep(lease.id, WHOLE, 9 * MINUTE_US, Reading(None, 500, 0))
+    assert samples.last_used_us(lease.id) == 8 * MINUTE_US
+
+
 def test_the_digest_of_a_session_s_samples_goes_into_the_chain_once(platform: Any) -> None:
     begun = now_us() - HOUR_US
     samples, lease = Samples(platform.engine), lease_on(platform, begun)
