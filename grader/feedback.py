@@ -67,19 +67,28 @@ def render_feedback(
     return page.encode()
 
 
+def shown_cell(notebook: bytes, grade_id: str) -> dict[str, Any] | None:
+    """One cell of a notebook as it ran, fit to be shown: ``is_code``, ``source``, ``prose``, ``outputs``; or None."""
+    named = (entry for entry in notebook_cells(notebook) if grade_id_of(entry) == grade_id)
+    return next((_shown(number, entry) for number, entry in enumerate(named, start=1)), None)
+
+
 def _cells(notebook: bytes, by_cell: dict[str, Item], comments: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for number, entry in enumerate(notebook_cells(notebook), start=1):
-        is_code = entry.get("cell_type") == "code"
-        outputs = entry.get("outputs") if is_code else None
-        yield {
-            "number": number,
-            "is_code": is_code,
-            "source": source_of(entry),
-            "prose": None if is_code else _prose(source_of(entry)),
-            "outputs": [shown for output in outputs or () if (shown := _output(output)) is not None],
-            "item": by_cell.get(grade_id_of(entry)),
-            "comment": comments.get(grade_id_of(entry), ""),
-        }
+        grade_id = grade_id_of(entry)
+        yield {**_shown(number, entry), "item": by_cell.get(grade_id), "comment": comments.get(grade_id, "")}
+
+
+def _shown(number: int, entry: dict[str, Any]) -> dict[str, Any]:
+    is_code = entry.get("cell_type") == "code"
+    outputs = entry.get("outputs") if is_code else None
+    return {
+        "number": number,
+        "is_code": is_code,
+        "source": source_of(entry),
+        "prose": None if is_code else _prose(source_of(entry)),
+        "outputs": [shown for output in outputs or () if (shown := _output(output)) is not None],
+    }
 
 
 def _prose(source: str) -> Markup:

@@ -120,7 +120,7 @@ def score_of(sheet: Sheet, question: Question) -> float | None:
 def final_mark(sheet: Sheet, questions: Iterable[Question]) -> tuple[float, str] | None:
     """The points of the whole cell and what was written to it; None until every question is settled.
 
-    Written words are those of whoever decided each question, each once.
+    Written words are those of whoever decided each question, each line once.
     """
     scores, words = [], []
     for question in questions:
@@ -128,9 +128,9 @@ def final_mark(sheet: Sheet, questions: Iterable[Question]) -> tuple[float, str]
         if score is None:
             return None
         scores.append(score)
-        words += [one.comment for one in _deciding(sheet, question) if one.comment]
+        words += [line for one in _deciding(sheet, question) for line in one.comment.splitlines()]
     if sheet.appeal and sheet.appeal.answer:
-        words = [sheet.appeal.answer, *words]
+        words = [*sheet.appeal.answer.splitlines(), *words]
     return sum(scores), "\n".join(dict.fromkeys(words))
 
 

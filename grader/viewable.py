@@ -14,6 +14,12 @@ import nh3
 
 IMAGE_BYTES = 4_000_000
 IMAGE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+MEDIA_TYPES = {
+    ".mp4": "video/mp4", ".webm": "video/webm", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
+    ".wav": "audio/wav", ".mp3": "audio/mpeg", ".srt": "text/plain", ".txt": "text/plain", ".csv": "text/plain",
+    ".edl": "text/plain", ".json": "text/plain", ".otio": "text/plain",
+}  # fmt: skip
+"""What a reader's browser may show of the files that a learner's cells left behind; nothing that could run."""
 TAGS = (nh3.ALLOWED_TAGS - {"a", "map", "area"}) | {"video", "audio", "source"}
 ATTRIBUTES = {
     "img": {"src", "alt", "width", "height"},

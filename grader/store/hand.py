@@ -57,6 +57,11 @@ class HandGrading:
         with self._reading() as connection:
             return papers.sheets(connection, course, lab, learners)
 
+    def open_appeals(self, course: str, lab: str, learners: Collection[str]) -> tuple[Sheet, ...]:
+        """The appealed answers of these learners that wait for a third person."""
+        with self._reading() as connection:
+            return papers.open_appeals(connection, course, lab, learners)
+
     def notebook(self, sheet: Sheet) -> tuple[bytes, tuple[KeptFile, ...]]:
         """The notebook as it ran, and the files its cells left behind, without their bytes."""
         with self._reading() as connection:

@@ -171,6 +171,16 @@ def finish(connection: Connection, paper_id: str, final: tuple[float, str] | Non
     connection.execute(update(paper).where(here).values(final_score=score, final_comment=comment, is_news=True))
 
 
+def open_appeals(connection: Connection, course: str, lab: str, learners: Collection[str]) -> tuple[Sheet, ...]:
+    """The appealed answers of these learners that wait for a third person, whatever was handed in since."""
+    waiting = and_(paper.c.course == course, paper.c.lab == lab, appeal_table.c.decided_us.is_(None))
+    joined = paper.join(appeal_table, appeal_table.c.paper_id == paper.c.id)
+    columns = select(paper.c.id, paper.c.learner).select_from(joined)
+    rows = connection.execute(columns.where(waiting).order_by(paper.c.id)).all()
+    found = (sheet(connection, row.id) for row in rows if row.learner in learners)
+    return tuple(one for one in found if one is not None)
+
+
 def ask(connection: Connection, paper_id: str, reason: str, now_us: int) -> None:
     """Note a learner's appeal."""
     connection.execute(insert(appeal_table).values(paper_id=paper_id, reason=reason, asked_us=now_us))

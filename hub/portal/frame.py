@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hub.portal.app import Portal
 
 
-PART_OF = {"labs": "home", "join": "home", "regrade": "cohorts"}
+PART_OF = {"labs": "home", "join": "home", "regrade": "cohorts", "hand": "cohorts"}
 """Pages without a menu item of their own, and whose they are part of."""
 
 

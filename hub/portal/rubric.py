@@ -12,6 +12,8 @@ from hub.course import CourseError, Text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hub.course import Course, Lab
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,3 +67,12 @@ def load_rubric(file: Path) -> Rubric:
         return Rubric.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise CourseError(f"{file}: not a rubric: {error}") from error
+
+
+def lab_rubric(courses_dir: Path, course: Course, lab: Lab) -> Rubric | None:
+    """The rubric of a lab, None when nothing is graded by hand.
+
+    Raises:
+        CourseError: the file is missing or is no rubric.
+    """
+    return load_rubric(courses_dir / course.id / lab.rubric) if lab.rubric else None

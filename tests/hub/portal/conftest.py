@@ -31,7 +31,7 @@ from certs.store import Store as CertificateStore
 from grader.receipt import sign
 from grader.store import Store as SubmissionStore
 from grader.submission import HandMark, LabRules, Window
-from grader.verdict import CellScore, LabVersion, Limits, Verdict
+from grader.verdict import CellScore, LabVersion, Limits, ProducedFile, Verdict
 from hub import award, programme_award
 from hub.compute.lease import LeaseRequest
 from hub.compute.ledger import Ledger
@@ -42,6 +42,8 @@ from hub.db import open_engine
 from hub.people.person import Person, Site
 from hub.people.store import PeopleStore
 from hub.portal.app import PortalServices, create_app
+from hub.portal.grading.hand import questions_of
+from hub.portal.rubric import lab_rubric
 from hub.programme import load_programmes
 from hub.reclaim.sessions import Sessions
 from hub.reclaim.store import UseStore
@@ -171,6 +173,7 @@ class World:
 
     def __init__(self, folder: Path, empty_database: Path) -> None:
         self.now_us = NOON_US
+        self.rules = RULES
         shutil.copy(empty_database, folder / "test.db")
         self.engine = engine = open_engine(f"sqlite:///{folder / 'test.db'}")
         self.receipt_key = Ed25519PrivateKey.generate()
@@ -285,17 +288,25 @@ class World:
         due_us = self.now_us + DAY_US - (DAY_US + late_us if late_us else 0)
         window = Window(self.now_us - 9 * DAY_US, due_us, self.now_us + 9 * DAY_US)
         return self.submissions.add(
-            course, lab, name, content, window=window, rules=RULES, version="v1" * 16,
+            course, lab, name, content, window=window, rules=self.rules, version="v1" * 16,
             sign=lambda receipt: sign(receipt, self.receipt_key),
         )  # fmt: skip
 
-    def grade(self, *cells: CellScore) -> Any:
-        """Grade the submission that waits longest, as a worker does."""
+    def grade(self, *cells: CellScore, files: dict[str, bytes] | None = None) -> Any:
+        """Grade the submission that waits longest, as a worker does; ``files`` are what its cells left behind."""
         claim = self.submissions.claim("worker-0")
         assert claim
         notebook = json.dumps({"cells": [_answer(self.submissions.now_us())], "metadata": {}, "nbformat": 4}).encode()
-        assert self.submissions.record(claim, Verdict(cells=cells, notebook=notebook, seconds=1.0))
+        made = tuple(ProducedFile(path, "", len(content), content) for path, content in (files or {}).items())
+        assert self.submissions.record(claim, Verdict(cells=cells, notebook=notebook, seconds=1.0, files=made))
         return claim.submission
+
+    def questions(self, lab: str, paper_id: str) -> list[Any]:
+        """What is asked of one answer, as the lab's rubric says."""
+        rubric = lab_rubric(self.config.courses_dir, self.course, self.course.lab(lab))
+        learners = {person.name for person in self.people.people()}
+        (sheet,) = [one for one in self.submissions.hand.sheets(self.course.id, lab, learners) if one.id == paper_id]
+        return [one.question for one in questions_of(rubric, sheet)]
 
     def mark(self, name: str, lab: str, score: float, comment: str) -> None:
         """A hand mark, as the gradebook hands it over."""
