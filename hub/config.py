@@ -78,7 +78,7 @@ class ProfileConfig(_Section):
     gpu_class: str = ""
     image: str = ""
     longest_session_minutes: int = Field(default=240, ge=1)
-    idle_minutes: int = Field(default=60, ge=5)
+    idle_minutes: int = Field(default=60, ge=10)
     egress: tuple[Outlet, ...] = ()
     """What labs of this profile may reach outside (engine ``docker``), each ``host:port``; nothing unless named."""
 

@@ -213,6 +213,7 @@ def test_five_clicks_lead_from_sign_in_to_the_open_notebook(instance: Any, peopl
     page = people["trainee"].page
     open_lab(page, SCRIPT)
     expect(page.locator(".jp-Notebook")).to_contain_text("Script to shots")
+    expect(page.locator("#reelwright-session")).to_contain_text(re.compile(r"\d+ min left · ¥\d"))
     told = instance.command("ledger", "verify", "--json")
     assert told.returncode == 0, told.stdout
     assert '"first_bad": null' in told.stdout
