@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.check.lesson import Lesson
 from grader.check.link import Link, ProxyError
+from grader.check.measuring import Measuring, refuse_decoders
 from grader.check.names import Names, without_magics
-from grader.check.pictures import redraw
 from grader.check.proxy import number_of
 from grader.check.seeds import Seeds
 from grader.sandbox import box_files
@@ -61,6 +61,7 @@ class Examiner:
         self._link.may_change = self._names.may_change
         self._seeds = Seeds(lambda module, name, args: self._link.ask("seed", args, module=module, name=name))
         self._hidden: dict[str, frozenset[int]] = {}
+        Measuring(pipe).install()
 
     def serve(self) -> None:
         """Answer requests until the other side is gone."""
@@ -77,9 +78,6 @@ class Examiner:
     def _op_remove(self, request: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             Path(self._work, request["path"]).unlink()
-
-    def _op_picture(self, request: dict[str, Any]) -> str | None:
-        return redraw(request["data"])
 
     def _op_solution(self, request: dict[str, Any]) -> None:
         self._names.meet_solution(request["source"], request["released"])
@@ -139,6 +137,7 @@ class Examiner:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
         self._seeds.wrap()
+        refuse_decoders()
 
     def _outcome(self, error: BaseException, name: str) -> dict[str, Any]:
         places = _places(error.__traceback__)
@@ -152,7 +151,7 @@ class Examiner:
             "refused": isinstance(error, ProxyError),
             "kind": type(error).__name__[:200],
             "text": _text_of(error),
-            "zh": error.zh if isinstance(error, ProxyError) else "",
+            "zh": error.zh if isinstance(error, ProxyError) else _chinese_of(error),
             "line": linecache.getline(name, line).strip()[:500] if line else "",
             "trace": "".join(getattr(error, "__notes__", []))[:_MAX_TEXT],
         }
@@ -175,6 +174,12 @@ def _text_of(error: BaseException) -> str:
         return str(error)[:_MAX_TEXT]
     except BaseException as nested:  # noqa: BLE001  a message may be built from a learner's object
         return f"(no text: {type(nested).__name__})"
+
+
+def _chinese_of(error: BaseException) -> str:
+    """The Chinese words of an error of the toolkit, which has them; empty for others."""
+    zh = getattr(getattr(error, "words", None), "zh", "")
+    return zh[:_MAX_TEXT] if type(zh) is str else ""
 
 
 def _credit(value: Any) -> float | None:

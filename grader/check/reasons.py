@@ -68,10 +68,18 @@ def why_failed(outcome: dict[str, Any]) -> Reason:
             f"Could not be checked: {text}\n    {line}",
         )
     kind = clean_text(outcome["kind"], 100)
-    said = "" if kind == "AssertionError" and not text else f"{kind}: {text}" if text else kind
     trace = clean_text(outcome["trace"], _MAX_REASON)
-    detail = "".join(f"\n    {part}" for part in (said, *trace.splitlines()) if part)
-    return Reason(f"没有通过这项检查：\n    {line}{detail}", f"This check did not hold:\n    {line}{detail}")
+    zh, en = (
+        "".join(f"\n    {part}" for part in (_said(kind, words), *trace.splitlines()) if part)
+        for words in (clean_text(outcome["zh"], _MAX_REASON) or text, text)
+    )
+    return Reason(f"没有通过这项检查：\n    {line}{zh}", f"This check did not hold:\n    {line}{en}")
+
+
+def _said(kind: str, words: str) -> str:
+    if not words:
+        return "" if kind == "AssertionError" else kind
+    return f"{kind}: {words}"
 
 
 def why_complained(text: str, *, hidden: bool) -> Reason:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.check import reasons
 from grader.check.handover import CHUNK, Handover
+from grader.check.opening import OpenerBox, OpenerBroken
 from grader.check.outputs import Output, safe_outputs
 from grader.check.preload import modules_to_preload
 from grader.sandbox.box import Box, BoxEnded, BoxPlan, Sandbox
@@ -45,10 +46,10 @@ class Record:
 
 
 class Session:
-    """One learner's box and one checker's box, side by side."""
+    """One learner's box and one checker's box, side by side, and an opener's for files that are to be looked into."""
 
-    def __init__(self, job: GradingJob, learner: Box, checker: Box) -> None:
-        self._job, self._learner, self._checker = job, learner, checker
+    def __init__(self, job: GradingJob, learner: Box, checker: Box, opener: OpenerBox) -> None:
+        self._job, self._learner, self._checker, self._opener = job, learner, checker, opener
         self._deadline = time.monotonic() + job.limits.wall_seconds
         self._left = job.limits.output_bytes
         self._handover = Handover(job.lab_version.files, job.limits.disk_mb)
@@ -103,12 +104,7 @@ class Session:
         self.record.outputs[number] = outputs
 
     def _redraw(self, picture: str) -> str | None:
-        try:
-            clean = self._tell({"op": "picture", "data": picture})
-        except BoxEnded as ended:
-            self._checker_ended = ended
-            return None
-        return clean if isinstance(clean, str) else None
+        return self._opener.redraw(picture, self._deadline + _CHECKER_SECONDS)
 
     def _test(self, number: int, step: Step) -> None:
         if self._alive() and self._checker_ended is None:
@@ -182,6 +178,10 @@ class Session:
         self._checker.send(json.dumps(request).encode(), deadline)
         for _ in range(_MAX_ASKS):
             message = json.loads(self._checker.receive(deadline))
+            if "open" in message:
+                opened = self._opener.exchange(json.dumps(message["open"]).encode(), deadline)
+                self._checker.send(opened, deadline)
+                continue
             if "ask" not in message:
                 return message["ok"]
             answer = self._exchange(json.dumps(message["ask"]).encode())
@@ -210,11 +210,12 @@ def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> R
         with (
             sandbox.start(BoxPlan("runner", limits, lab.read_only, lab.environment, preload)) as learner,
             sandbox.start(BoxPlan("checker", ours, lab.read_only, lab.environment, preload)) as checker,
+            OpenerBox(sandbox) as opener,
         ):
             learner.make_ready()
             checker.make_ready()
-            return Session(job, learner, checker).run(steps)
-    except (BoxEnded, OSError, ValueError, KeyError) as error:
+            return Session(job, learner, checker, opener).run(steps)
+    except (BoxEnded, OpenerBroken, OSError, ValueError, KeyError) as error:
         raise CheckerBroken(f"{type(error).__name__}: {error}") from error
 
 

@@ -43,6 +43,8 @@ def main() -> None:
     _limit(plan, held_bytes)
     if plan["role"] == "runner":
         from grader.sandbox.runner import prepare  # noqa: PLC0415
+    elif plan["role"] == "opener":
+        from grader.sandbox.opener import prepare  # noqa: PLC0415
     else:
         from grader.check.examiner import prepare  # noqa: PLC0415
     serve = prepare(pipe, plan)

@@ -37,7 +37,7 @@ class BoxEnded(Exception):  # noqa: N818  an event
 class BoxPlan:
     """What runs in the box and what it sees."""
 
-    role: Literal["runner", "checker"]
+    role: Literal["runner", "checker", "opener"]
     limits: Limits
     read_only: tuple[tuple[str, str], ...] = ()
     environment: Mapping[str, str] | None = None

@@ -66,7 +66,7 @@ def host_view(role: str, read_only: tuple[tuple[str, str], ...]) -> View:
         elif path.is_dir():
             binds[top] = top
     binds |= {path: path for path in (*_ETC, *_python_folders()) if Path(path).exists()}
-    parts = ("sandbox",) if role == "runner" else ("sandbox", "check")
+    parts = ("sandbox", "check") if role == "checker" else ("sandbox",)
     package = Path(grader.__path__[0])
     for part in ("__init__.py", *parts):
         binds[f"{CODE}/grader/{part}"] = str(package / part)

@@ -2,7 +2,8 @@
 
 One parent for each role and each way a box can look (its folders, its environment, what it preloads); the role has its
 own because whoever runs in a box knows where everything lies in the memory of all boxes of the same parent, and the
-checker's must not be known to learners. Until a parent is ready, and when it is gone, boxes start cold.
+checker's must not be known to learners, nor to the films they make. Until a parent is ready, and when it is gone, boxes
+start cold.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_PARENTS = 4
-"""Two for each of two labs; each holds a few hundred MiB with diffusers loaded."""
+MOST_PARENTS = 5
+"""Two for each of two labs, and the opener of all; each holds a few hundred MiB with diffusers loaded."""
 _FORK_SECONDS = 20.0
 _LINE_BYTES = 4096
 

@@ -26,7 +26,8 @@ _MOST_DESCRIPTORS = 512
 _KIB = 1024
 _OUR_OWN = {
     "runner": ("grader.sandbox.runner", "grader.sandbox.kernel", "numpy"),
-    "checker": ("grader.check.examiner", "numpy", "PIL.Image", "PIL.PngImagePlugin"),
+    "checker": ("grader.check.examiner", "numpy"),
+    "opener": ("grader.sandbox.opener", "numpy", "PIL.Image", "PIL.PngImagePlugin"),
 }
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from labs.measure.boxed import in_box
 from labs.provenance.record import ProvenanceError
 from labs.provenance.store import sha256_of
 
@@ -100,6 +101,7 @@ def sign_film(source: str | Path, target: str | Path, key: SigningKey, *, source
     return found
 
 
+@in_box
 def read_credentials(path: str | Path) -> Credentials | None:
     """The content credentials in a film; None when it has none. Nothing is fetched from a network.
 

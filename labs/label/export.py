@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from labs.label.mark import shows_label, with_label
 from labs.label.rule import METADATA_KEY, RULE, Aigc, LabelRule
 from labs.language import Words
-from labs.measure.film import opened_film
+from labs.measure.boxed import in_box
+from labs.measure.film import limited, opened_film
 from labs.provenance.record import ProvenanceError
 from labs.provenance.store import log_edit, sha256_of
 from labs.takes.film import OPTIONS
@@ -95,15 +96,21 @@ def read_labels(path: str | Path, *, rule: LabelRule = RULE) -> Labels:
     Raises:
         MeasureError: it is no film, or has no picture.
     """
+    frames, fps, labelled, written = find_labels(path, rule)
+    return Labels(frames, fps, labelled, _implicit(written), rule)
+
+
+@in_box
+def find_labels(path: str | Path, rule: LabelRule) -> tuple[int, float, int, str]:
+    """Frames, rate, frames from the start that show the label, and the text of the implicit label as it stands."""
     with opened_film(Path(path)) as container:
-        video = container.streams.video[0]
-        fps = float(video.average_rate or 0)
+        fps = float(container.streams.video[0].average_rate or 0)
         wanted, frames, labelled = rule.labelled_frames(fps), 0, 0
-        for frame in container.decode(video):
+        for frame in limited(container):
             if frames == labelled and frames < wanted and shows_label(frame.to_ndarray(format="rgb24"), rule):
                 labelled += 1
             frames += 1
-        return Labels(frames, fps, labelled, _implicit(container.metadata.get(METADATA_KEY, "")), rule)
+        return frames, fps, labelled, str(container.metadata.get(METADATA_KEY, ""))[: MAX_METADATA + 1]
 
 
 def _implicit(written: str) -> Aigc | None:

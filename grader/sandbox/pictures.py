@@ -1,4 +1,4 @@
-"""Draw a learner's PNG anew, in the checker's box, so that nothing but pixels is left of what came in."""
+"""Draw a learner's PNG anew, in the opener's box, so that nothing but pixels is left of what came in."""
 
 from __future__ import annotations
 
