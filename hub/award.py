@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from certs.certificate import Claim, State
-from certs.rules import ClaimRefused
+from certs.rules import ClaimRefused, problems
 from hub import completion
 from hub.claiming import ages_us, claim
 from hub.models import model_digest
@@ -150,6 +150,31 @@ def reissue_class(
         if edition != old.id or old.state is State.REFUSED:
             asked.append(edition)
     return tuple(asked), refused
+
+
+def correct_name(certificates: CertificateStore, learner: str, full_name: str) -> tuple[str, ...]:
+    """Re-issue the learner's course certificates in force under another name and else unchanged; the new ids.
+
+    The steward follows with those over programmes.
+
+    Raises:
+        certs.rules.ClaimRefused: no certificate may carry that name.
+    """
+    asked = []
+    for course in certificates.courses():
+        there = newest(certificates.for_holder(holder_ref(learner, course)))
+        if there is None or there.state is not State.ISSUED or there.revoked_us is not None:
+            continue
+        said = certificates.claim_of(there.id)
+        if isinstance(said, Claim) and said.holder_name != full_name:
+            asked.append(certificates.reissue(there.id, replace(said, holder_name=full_name)))
+    return tuple(asked)
+
+
+def obstacles(records: Records, course: Course, learner: str, models_dir: Path) -> tuple[str, ...]:
+    """Why somebody who completed ``course`` cannot be certified as they are; nothing when they can."""
+    claimed = claim_now(records, course, learner, models_dir)
+    return () if claimed is None else tuple(problems(claimed))
 
 
 def newest(certificates: Sequence[Certificate]) -> Certificate | None:

@@ -15,7 +15,21 @@ from werkzeug.exceptions import HTTPException
 from hub.compute.subsidy import read_subsidies
 from hub.portal import forms, frame, language, words
 from hub.portal.access import Visitor
-from hub.portal.pages import admin, callback, cohorts, compute, funding, hand, home, join, labs, regrade, running
+from hub.portal.pages import (
+    admin,
+    callback,
+    certificates,
+    class_certificates,
+    cohorts,
+    compute,
+    funding,
+    hand,
+    home,
+    join,
+    labs,
+    regrade,
+    running,
+)
 from hub.portal.session import SignInError
 
 if TYPE_CHECKING:
@@ -103,7 +117,20 @@ def create_app(
     language.install(app, TRANSLATIONS, config.site.locale)
     words.install(app, portal.zone, clock)
     app.register_blueprint(callback.pages(session), url_prefix=prefix)
-    for pages in (home, labs, compute, running, join, cohorts, hand, regrade, funding, admin):
+    for pages in (
+        home,
+        labs,
+        compute,
+        running,
+        certificates,
+        join,
+        cohorts,
+        class_certificates,
+        hand,
+        regrade,
+        funding,
+        admin,
+    ):
         app.register_blueprint(pages.pages(portal), url_prefix=prefix)
     return app
 

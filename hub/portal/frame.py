@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from hub.portal.app import Portal
 
 
-PART_OF = {"labs": "home", "join": "home", "regrade": "cohorts", "hand": "cohorts"}
+PART_OF = {
+    "labs": "home",
+    "join": "home",
+    "regrade": "cohorts",
+    "hand": "cohorts",
+    "class_certificates": "cohorts",
+}
 """Pages without a menu item of their own, and whose they are part of."""
 
 
@@ -45,6 +51,7 @@ def around(portal: Portal) -> dict[str, object]:
         "profile_title": lambda profile: _profile_title(config, profile, locale),
         "lab_title": lambda course, lab: _lab_title(course, lab, locale),
         "certificate_url": lambda ref, form="": links.certificate(config.server.public_url, ref, form),
+        "share_url": lambda token: links.share(config.server.public_url, token),
         "formgrader_url": links.formgrader,
         "formgrader_lab_url": links.formgrader_lab,
         "once": forms.once,
@@ -73,6 +80,7 @@ def _menu(visitor: Visitor) -> tuple[MenuItem, ...]:
     offered = (
         (bool(visitor.sits_in), "home.home", _("My course")),
         (bool(visitor.sits_in), "compute.mine", _("My compute")),
+        (bool(visitor.sits_in), "certificates.mine", _("My certificates")),
         (visitor.holds("instructor", "admin"), "cohorts.overview", _("Classes")),
         (visitor.holds("funder", "admin"), "funding.report", _("Funding")),
         (visitor.holds("admin"), "admin.overview", _("Administration")),

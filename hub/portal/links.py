@@ -48,8 +48,13 @@ def sign_up(public_url: str) -> str:
 
 
 def certificate(public_url: str, certificate_id: str, form: str = "") -> str:
-    """The public page of a certificate; ``form`` is ``.pdf`` or ``.json`` for the files."""
+    """The public page of a certificate; ``form`` is ``.pdf``, ``.png``, ``.svg`` or ``.json`` for the files."""
     return f"{public_url}/certs/{certificate_id}{form}"
+
+
+def share(public_url: str, token: str) -> str:
+    """The public page that shows a certificate in part."""
+    return f"{public_url}/certs/s/{token}"
 
 
 def invitation(public_url: str, code: str) -> str:

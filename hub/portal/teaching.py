@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hub.award import holder_ref
+from hub.award import holder_ref, newest, obstacles
 from hub.completion import evaluate
 from hub.portal.standing import standing_of
 
@@ -128,10 +128,11 @@ def _row(
 
 
 def _refusal(portal: Portal, course: Course, learner: str) -> str:
-    """Why the newest certificate of somebody who completed the course was refused."""
-    asked_for = portal.services.certificates.for_holder(holder_ref(learner, course.id))
-    newest = max(asked_for, key=lambda certificate: certificate.requested_us, default=None)
-    return (newest.refused_reason if newest else None) or ""
+    """Why the newest certificate of somebody who completed the course was refused, or cannot be asked for at all."""
+    there = newest(portal.services.certificates.for_holder(holder_ref(learner, course.id)))
+    if there is None:
+        return "; ".join(obstacles(portal.services, course, learner, portal.config.models_dir))
+    return there.refused_reason or ""
 
 
 def _cell(lab: Lab, result: LabResult | None, attempts: tuple[Attempt, ...]) -> Cell:

@@ -432,6 +432,7 @@ class Steward:
     cells: Any
     key: IssuerKey
     courses: tuple[Course, ...]
+    profile: IssuerProfile = PROFILE
     numbers: Iterator[int] = field(default_factory=lambda: count(100))
 
     @property
@@ -468,7 +469,7 @@ class Steward:
         return asked
 
     def sign(self) -> None:
-        issue_pending(self.store, self.key, PROFILE)
+        issue_pending(self.store, self.key, self.profile)
 
     def held(self, learner: str, course: str) -> Any:
         return award.newest(self.store.for_holder(award.holder_ref(learner, course)))
