@@ -14,7 +14,7 @@ from certs.certificate import Certificate, Claim, ProgrammeClaim, State, claim_f
 from certs.credential.witness import proof_digest
 from certs.rules import ClaimRefused, check
 from certs.status import LIST_SIZE
-from certs.store.rows import RECORD, Rows, UnknownCertificateError, certificate, form, now_us, record, sha256
+from certs.store.rows import RECORD, Rows, UnknownCertificateError, certificate, form, now_us, record, sha256, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -300,11 +300,18 @@ def _ask_again(connection: Connection, certificate_id: str, claim: Claim | Progr
 
 
 def _supersede(connection: Connection, certificate_id: str) -> None:
-    old = select(certificate.c.supersedes).where(certificate.c.id == certificate_id).scalar_subquery()
-    at_us = now_us()
+    """End what the new edition takes the place of; what its holder had decided holds for the new one."""
+    this = certificate.c.id == certificate_id
+    old = connection.execute(select(certificate.c.supersedes).where(this)).scalar_one()
+    if old is None:
+        return
+    at_us, before = now_us(), certificate.c.id == old
+    paused = select(certificate.c.paused_us).where(before)
+    connection.execute(update(certificate).where(this).values(paused_us=connection.execute(paused).scalar_one()))
+    connection.execute(update(share).where(share.c.certificate_id == old).values(certificate_id=certificate_id))
     connection.execute(
         update(certificate)
-        .where(certificate.c.id == old, certificate.c.superseded_by.is_(None))
+        .where(before, certificate.c.superseded_by.is_(None))
         .values(
             superseded_us=at_us,
             superseded_by=certificate_id,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 certificate = tables.certificate
 form = tables.form
+share = tables.share
 RECORD = [certificate.c[name] for name in Certificate.__dataclass_fields__]
 
 

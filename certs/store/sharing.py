@@ -6,11 +6,10 @@ import secrets
 
 from sqlalchemy import func, insert, select, update
 
-from certs import tables
 from certs.certificate import Share
 from certs.store.rows import Rows, certificate, now_us
+from certs.store.rows import share as _share
 
-_share = tables.share
 _SHARE = [_share.c[name] for name in Share.__dataclass_fields__]
 MAX_SHARES = 100
 

@@ -143,6 +143,35 @@ def test_shares_are_given_out_and_ended_one_by_one(store: Store, issued: str) ->
     assert store.by_token("0" * 32) is None
 
 
+def test_what_the_holder_decided_holds_for_the_next_edition(
+    store: Store, claim: Claim, profile: IssuerProfile, key: IssuerKey
+) -> None:
+    old = store.request(claim)
+    issue_pending(store, key, profile)
+    store.pause(old)
+    token = store.share(old, hide_name=True, hide_score=False)
+    newer = store.reissue(old, replace(claim, holder_name="陈晓宇"))
+    issue_pending(store, key, profile)
+    assert [share.token for share in store.shares(newer)] == [token]
+    assert [store.by_id(one).paused_us is not None for one in (old, newer)] == [True, True]  # type: ignore[union-attr]
+    store.resume(newer)
+    assert store.by_token(token).certificate_id == newer  # type: ignore[union-attr]
+
+
+def test_a_refused_new_edition_is_asked_for_again_and_not_twice(
+    store: Store, claim: Claim, profile: IssuerProfile, key: IssuerKey
+) -> None:
+    old = store.request(claim)
+    issue_pending(store, key, profile)
+    newer = store.reissue(old, replace(claim, holder_name="陈晓宇"))
+    store.record_refused(newer, "the typesetter has no such character")
+    assert store.reissue(old, replace(claim, holder_name="陈小雨")) == newer
+    issue_pending(store, key, profile)
+    assert store.claim_of(newer).holder_name == "陈小雨"
+    with pytest.raises(ValueError, match="expected a refused certificate"):
+        store.ask_again(newer, claim)
+
+
 def test_export_gives_everything_kept_and_is_plain_data(store: Store, claim: Claim, issued: str) -> None:
     store.share(issued, hide_name=True, hide_score=True)
     exported = json.loads(json.dumps(store.export_holder(claim.holder_ref)))

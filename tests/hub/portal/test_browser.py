@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -136,3 +137,46 @@ def test_five_clicks_are_enough_from_the_first_page_to_the_notebook(browser: Bro
     with page.expect_request("**/hub/spawn/learner5**") as spawn:
         page.get_by_role("link", name=re.compile("Continue the lab.*Script to shots")).first.click()
     assert "next=%2Fuser%2Flearner5%2Flab%2Ftree%2Fmicro-drama%2Fscript-to-shots" in spawn.value.url
+
+
+def _every_standing(steward: Any) -> None:
+    """A class in which a certificate stands in every way it can, and a name waits to be confirmed."""
+    world = steward.world
+    world.people.import_roster(world.the_class.id, "number,name\nA03,王芳\nA04,刘洋\nA05,陈静\n".encode())
+    learners = ["liming", *(world.trainee(world.the_class, f"A0{n}", f"learner{n}") for n in (2, 3, 4, 5))]
+    for learner in learners:
+        steward.completes("micro-drama", learner)
+    steward.completes("short-film", "liming")
+    steward.round()
+    store, ids = steward.store, [steward.held(learner, "micro-drama").id for learner in learners]
+    steward.reissue(ids[0])
+    steward.sign()
+    store.share(steward.held("liming", "micro-drama").id, hide_name=True, hide_score=True)
+    store.pause(steward.held("liming", "short-film").id)
+    store.pause(ids[1])
+    store.revoke(ids[2], "评分有误 / graded by mistake")
+    world.people.ask_for_name("liming", "黎明")
+    steward.reissue(ids[3])
+
+
+def test_certificates_are_accessible_and_fit_however_they_stand(
+    steward: Any, browser: Browser, request: pytest.FixtureRequest
+) -> None:
+    _every_standing(steward)
+    server = make_server("127.0.0.1", 0, steward.world.app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    request.addfinalizer(server.shutdown)
+    address = f"http://127.0.0.1:{server.server_port}/services/portal"
+    for lang, width, look in LOOKS:
+        for name, path in (
+            ("liming", "/certificates"),
+            ("wang", f"/classes/{steward.world.the_class.id}/certificates"),
+        ):
+            page = _open(browser, address, name, width, look)
+            page.goto(f"{address}{path}?lang={lang}")
+            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+            if folder := os.environ.get("PORTAL_SCREENSHOTS"):
+                page.screenshot(path=f"{folder}/{name}-{lang}-{width}.png", full_page=True)
+            assert _violations(page) == [], (name, path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, path)
+            page.context.close()

@@ -1,4 +1,4 @@
-"""What a trainee decides about their certificates, and what an instructor corrects, against a real issuer and verifier."""
+"""What a trainee decides about their certificates, and what an instructor corrects, against a real issuer."""
 
 from __future__ import annotations
 
