@@ -10,6 +10,7 @@ import click
 
 from hub.cert_commands import cert_commands
 from hub.ledger_commands import ledger_commands
+from hub.token_commands import token_commands
 
 if TYPE_CHECKING:
     from hub.people.person import Role
@@ -144,6 +145,7 @@ def release(course_id: str) -> None:
 
 
 cli.add_command(ledger_commands(lambda: _platform().ledger))
+cli.add_command(token_commands(lambda: _platform().tokens))
 
 
 cli.add_command(cert_commands(_platform))

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 import certs.tables
 import grader.tables
+import hub.api.tables
 import hub.compute.gpu.tables
 import hub.compute.tables
 import hub.people.tables
@@ -30,6 +31,7 @@ def metadata() -> list[MetaData]:
         hub.people.tables.metadata,
         hub.compute.tables.metadata,
         hub.compute.gpu.tables.metadata,
+        hub.api.tables.metadata,
         hub.reclaim.tables.metadata,
         grader.tables.metadata,
         certs.tables.metadata,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import certs.store
 import grader.store
 from hub import addresses, db
+from hub.api.store import Tokens
 from hub.compute.gpu.samples import Samples
 from hub.compute.gpu.store import Pool
 from hub.compute.ledger import Ledger
@@ -61,6 +62,11 @@ class Platform:
         """Who used what, and who paid."""
         policy = load_policy(self.config.policy.tariffs, self.config.policy.subsidies)
         return Ledger(self.engine, policy, self.secrets.path("checkpoint-key.pem"))
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may read what through the API."""
+        return Tokens(self.engine)
 
     @cached_property
     def pool(self) -> Pool:

@@ -36,19 +36,28 @@ LARGEST_BATCH_MB = 25
 
 
 def portal(platform: Platform) -> None:
-    """Serve the signed-in pages."""
+    """Serve the signed-in pages, and the read API beside them."""
+    from werkzeug.middleware.dispatcher import DispatcherMiddleware  # noqa: PLC0415
+
+    from hub.api import app as api  # noqa: PLC0415
     from hub.portal.app import PortalServices, create_app  # noqa: PLC0415 -- each process loads only its own part
     from hub.portal.session import HubSignIn  # noqa: PLC0415
 
     services = PortalServices(
-        platform.people, platform.ledger, platform.submissions, platform.certificates, platform.sessions
+        platform.people,
+        platform.ledger,
+        platform.submissions,
+        platform.certificates,
+        platform.sessions,
+        platform.tokens,
     )
     secret = platform.secrets.text
     session = HubSignIn(
         api_url=f"{platform.addresses.url('hub')}/hub/api", api_token=secret("portal-token"), prefix="/services/portal/"
     )
     app = create_app(services, session=session, courses=platform.courses, config=platform.config)
-    _serve(platform, app, "portal")
+    reading = api.create_app(platform.ledger, platform.tokens, pseudonym_key=session.key)
+    _serve(platform, DispatcherMiddleware(app, {api.PREFIX: reading}), "portal")
 
 
 def intake(platform: Platform) -> None:

@@ -60,7 +60,7 @@ def _proxy(c: Any, platform: Platform) -> None:
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = platform.addresses.url("proxy_api")
     c.ConfigurableHTTPProxy.auth_token = platform.secrets.text("proxy-token")
-    c.Proxy.extra_routes = {"/certs/": platform.addresses.url("certs")}
+    c.Proxy.extra_routes = {"/certs/": platform.addresses.url("certs"), "/api/": platform.addresses.url("portal")}
 
 
 def _labs(c: Any, platform: Platform) -> None:

@@ -115,7 +115,7 @@ class Report:
         table.writerow(["programme", *self.dimensions, *_COLUMNS, *(f"paid_by_{payer}_yuan" for payer in payers)])
         for row in self.rows:
             cells = [row.programme, *(row.where[name] for name in self.dimensions)]
-            table.writerow([_inert(cell) for cell in cells] + _cells(row.sums, payers))
+            table.writerow([inert(cell) for cell in cells] + _cells(row.sums, payers))
         return text.getvalue()
 
 
@@ -216,6 +216,7 @@ def _cells(sums: Sums | None, payers: list[str]) -> list[str]:
     return [*map(str, counts), *map(format_yuan, money)]
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     # A spreadsheet runs a cell that begins like a formula; names come from people.
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

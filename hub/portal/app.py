@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from certs.store import Store as CertificateStore
     from grader.store import Store as SubmissionStore
+    from hub.api.store import Tokens
     from hub.compute.ledger import Ledger
     from hub.compute.subsidy import SubsidyBook
     from hub.config import Config
@@ -67,6 +68,7 @@ class PortalServices:
     submissions: SubmissionStore
     certificates: CertificateStore
     sessions: Sessions
+    tokens: Tokens
 
 
 @dataclass(frozen=True)

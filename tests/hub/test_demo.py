@@ -51,7 +51,12 @@ class Filled:
     def page(self, name: str, path: str) -> str:
         platform = self.platform
         services = PortalServices(
-            platform.people, platform.ledger, platform.submissions, platform.certificates, platform.sessions
+            platform.people,
+            platform.ledger,
+            platform.submissions,
+            platform.certificates,
+            platform.sessions,
+            platform.tokens,
         )
         app = create_app(services, session=HeaderSignIn(), courses=platform.courses, config=platform.config)
         client: FlaskClient = app.test_client()

@@ -416,6 +416,20 @@ def upgrade() -> None:
         batch_op.create_index("ix_hub_gpu_wait_class", ["gpu_class", "requested_us"], unique=False)
 
     op.create_table(
+        "hub_api_token",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.String(length=255), nullable=False),
+        sa.Column("expires_us", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_us", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest", name="uq_hub_api_token_digest"),
+    )
+    op.create_table(
         "hub_lab_use",
         sa.Column("lease", sa.Uuid(), nullable=False),
         sa.Column("told_us", sa.BigInteger(), nullable=False),
@@ -768,6 +782,7 @@ def downgrade() -> None:
     op.drop_table("grader_cell")
     op.drop_table("grader_appeal")
     op.drop_table("hub_lab_use")
+    op.drop_table("hub_api_token")
     with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_gpu_wait_class")
 

@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, event
 
 import certs.tables
 import grader.tables
+import hub.api.tables
 import hub.compute.tables
 import hub.people.tables
 import hub.reclaim.tables
@@ -33,6 +34,7 @@ from grader.store import Store as SubmissionStore
 from grader.submission import HandMark, LabRules, Window
 from grader.verdict import CellScore, LabVersion, Limits, ProducedFile, Verdict
 from hub import award, programme_award
+from hub.api.store import Tokens
 from hub.compute.lease import LeaseRequest
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
@@ -198,6 +200,7 @@ class World:
         self.ledger = Ledger(engine, policy, folder / "checkpoint.pem", clock=lambda: self.now_us)
         self.submissions = SubmissionStore(engine, folder / "blobs", clock=lambda: self.now_us)
         self.certificates = CertificateStore(engine)
+        self.tokens = Tokens(engine, clock=lambda: self.now_us)
         self.course = Course.model_validate(COURSE)
         rubric = folder / "courses" / "micro-drama" / "rubrics" / "script.toml"
         rubric.parent.mkdir(parents=True)
@@ -225,7 +228,9 @@ class World:
         self.submissions.release(LabVersion(course, lab, "a" * 64, b"source", b"{}", {}, (), {}))
 
     def _app(self) -> Flask:
-        services = PortalServices(self.people, self.ledger, self.submissions, self.certificates, self.sessions)
+        services = PortalServices(
+            self.people, self.ledger, self.submissions, self.certificates, self.sessions, self.tokens
+        )
         return create_app(
             services,
             session=self.sign_in,
@@ -323,7 +328,14 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with every table and no row; made once, because making it takes longer than most tests."""
     file = tmp_path_factory.mktemp("portal") / "empty.db"
     engine = create_engine(f"sqlite:///{file}")
-    for module in (hub.people.tables, hub.compute.tables, hub.reclaim.tables, grader.tables, certs.tables):
+    for module in (
+        hub.api.tables,
+        hub.people.tables,
+        hub.compute.tables,
+        hub.reclaim.tables,
+        grader.tables,
+        certs.tables,
+    ):
         module.metadata.create_all(engine)
     engine.dispose()
     return file

@@ -94,7 +94,9 @@ def site(school: Any, tmp_path: Path) -> Iterator[str]:
     """A hub behind its proxy, with the portal as a service; the address people type."""
     front, hub_port, api = _free_ports(3)
     address = f"http://127.0.0.1:{front}"
-    services = PortalServices(school.people, school.ledger, school.submissions, school.certificates, school.sessions)
+    services = PortalServices(
+        school.people, school.ledger, school.submissions, school.certificates, school.sessions, school.tokens
+    )
     sign_in = HubSignIn(api_url=f"http://127.0.0.1:{hub_port}/hub/api", api_token=HUB_TOKEN, prefix="/services/portal/")
     clock = {"clock": lambda: school.now_us}
     app = school.app = create_app(services, session=sign_in, courses=(school.course,), config=school.config, **clock)
