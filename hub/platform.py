@@ -13,8 +13,7 @@ import certs.store
 import grader.store
 from hub import addresses, db
 from hub.api.store import Tokens
-from hub.compute.gpu.samples import Samples
-from hub.compute.gpu.store import Pool
+from hub.compute.gpu.store import Pool, Samples
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
 from hub.config import CONFIG_VARIABLE

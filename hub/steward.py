@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub import award, prepare, programme_award
 from hub.compute.gpu import meter
-from hub.compute.gpu.samples import Samples
+from hub.compute.gpu.store import Samples
 from hub.compute.gpu.usage import NVML, rolled_up
 from hub.compute.lease import DAY_US, MINUTE_US, UnknownLeaseError
 from hub.spawner.engine import engine_of

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
-    from hub.compute.gpu.samples import Samples
     from hub.compute.gpu.slice import Hold
+    from hub.compute.gpu.store import Samples
 
     Reads = Callable[[Iterable[str]], dict[str, Reading]]
 

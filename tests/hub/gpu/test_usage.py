@@ -18,8 +18,8 @@ import hub.compute.gpu.tables
 import hub.compute.tables
 from hub import steward
 from hub.compute.gpu import meter
-from hub.compute.gpu.samples import Samples
 from hub.compute.gpu.slice import Hold
+from hub.compute.gpu.store import Samples
 from hub.compute.gpu.usage import GpuUse, Minute, Reading, digest_of_minutes
 from hub.compute.lease import HOUR_US, MINUTE_US, LeaseRequest, LeaseStateError
 from hub.compute.ledger import Ledger, now_us
