@@ -12,6 +12,7 @@ from certs.display import day, duration, moment, percent
 from certs.files import MAX_FILE_BYTES
 from certs.limit import Buckets, Rate
 from certs.verification import OUTCOME_WORDS, VERDICT_WORDS
+from certs.wallet import ANY_ORIGIN
 from certs.web import COSTS, busy, not_found, pages, paused, too_large
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def create_app(
     app.register_error_handler(403, paused)
     _limit(app, Buckets(rate))
     app.after_request(_harden)
+    app.after_request(_preflight)
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies)  # type: ignore[method-assign]
     return app
@@ -77,6 +79,13 @@ def _limit(app: Flask, buckets: Buckets) -> None:
         return busy(wait, 429) if wait else None
 
     app.before_request(take)
+
+
+def _preflight(response: Response) -> Response:
+    """A wallet that is a page of another site asks first whether it may post."""
+    if request.method == "OPTIONS" and request.endpoint in {"certs.wallet", "certs.exchange"}:
+        response.headers.update(ANY_ORIGIN)
+    return response
 
 
 def _harden(response: Response) -> Response:

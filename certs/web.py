@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 
-from certs import batch
+from certs import batch, wallet
 from certs.certificate import Certificate, State
 from certs.credential.controller import controller_document
 from certs.credential.identity import opens
@@ -47,7 +47,9 @@ def pages(store: Store, profile: IssuerProfile) -> Blueprint:
     blueprint.add_url_rule("/<certificate_id>", "page", site.page)
     blueprint.add_url_rule("/<certificate_id>/check", "check", site.check)
     blueprint.add_url_rule("/<certificate_id>/identity", "identity", site.identity, methods=["POST"])
-    blueprint.add_url_rule("/<certificate_id>/wallet.svg", "wallet", site.wallet)
+    blueprint.add_url_rule("/<certificate_id>/wallet.svg", "wallet_code", site.wallet_code)
+    blueprint.add_url_rule("/<certificate_id>/wallet", "wallet", site.wallet)
+    blueprint.add_url_rule("/<certificate_id>/wallet", "exchange", site.exchange, methods=["POST"])
     blueprint.add_url_rule("/<certificate_id>.json", "document", site.document)
     blueprint.add_url_rule("/<certificate_id>.<any(pdf, png, svg):kind>", "form", site.form)
     return blueprint
@@ -126,8 +128,23 @@ class _Site:
         return _file(content, _KINDS[kind], f"certificate-{certificate_id[:8]}.{kind}") if content else abort(404)
 
     def wallet(self, certificate_id: str) -> ResponseReturnValue:
+        certificate = self._shown(certificate_id)
+        wanted = request.accept_mimetypes.best_match(["text/html", "application/json", *_VC_TYPES], "application/json")
+        if wanted == "text/html":
+            return redirect(url_for("certs.page", certificate_id=certificate_id, lang=request.args.get("lang")), 303)
+        if wanted in _VC_TYPES:
+            return _file(certificate.document or b"", wanted, f"certificate-{certificate_id[:8]}.json", _ANYBODY)
+        return jsonify(wallet.protocols(self._profile, certificate_id)), 200, wallet.ANY_ORIGIN
+
+    def exchange(self, certificate_id: str) -> ResponseReturnValue:
+        certificate = self._shown(certificate_id)
+        return Response(
+            wallet.answer(certificate.document or b""), mimetype="application/json", headers=wallet.ANY_ORIGIN
+        )
+
+    def wallet_code(self, certificate_id: str) -> ResponseReturnValue:
         self._shown(certificate_id)
-        picture = qr_svg(f"{self._profile.address(certificate_id)}.json")
+        picture = qr_svg(wallet.interaction_address(self._profile, certificate_id))
         return _file(picture.encode(), "image/svg+xml", f"wallet-{certificate_id[:8]}.svg")
 
     def status(self, number: int) -> ResponseReturnValue:

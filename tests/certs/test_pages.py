@@ -14,6 +14,7 @@ from certs.credential.identity import commit
 from certs.issue import issue_pending, refresh_lists, refresh_logs
 from certs.keys import IssuerKey
 from certs.limit import Rate
+from certs.wallet import interaction_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +166,46 @@ def test_links_for_the_holder_say_nothing_of_the_name(client: FlaskClient, issue
     assert issued in link
     assert "%E9%99%88" not in link
     assert "<svg" in client.get(f"/certs/{issued}/wallet.svg").text
+
+
+def test_a_wallet_takes_the_credential_from_the_address_in_the_qr_code(
+    client: FlaskClient, store: Store, issued: str, profile: IssuerProfile
+) -> None:
+    """The steps of a wallet that is a page of another site: ask for protocols, ask whether it may post, post."""
+    address = interaction_address(profile, issued)
+    local = address.removeprefix(profile.base_url)
+    offered = client.get(f"/certs{local}", headers={"Accept": "application/json"})
+    exchange = offered.json["protocols"]["vcapi"]
+    assert offered.headers["Access-Control-Allow-Origin"] == "*"
+    path = "/certs" + exchange.removeprefix(profile.base_url)
+    may = client.options(path, headers={"Origin": "https://wallet.example", "Access-Control-Request-Method": "POST"})
+    assert may.headers["Access-Control-Allow-Headers"] == "Content-Type, Accept"
+    done = client.post(path, json={})
+    presentation = done.json["verifiablePresentation"]
+    assert presentation["type"] == ["VerifiablePresentation"]
+    assert "verifiablePresentationRequest" not in done.json
+    (taken,) = presentation["verifiableCredential"]
+    kept = store.by_id(issued)
+    assert kept is not None
+    assert taken == json.loads(kept.document or b"")
+    checked = client.post("/certs/verify", data=json.dumps(taken), headers={"Accept": "application/json"})
+    assert checked.json["verdict"] == "valid"
+
+
+def test_a_person_who_follows_the_wallets_address_comes_to_the_page(client: FlaskClient, issued: str) -> None:
+    answer = client.get(f"/certs/{issued}/wallet?iuv=1", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.location) == (303, f"/certs/{issued}")
+    plain = client.get(f"/certs/{issued}/wallet", headers={"Accept": "application/vc"})
+    assert plain.mimetype == "application/vc"
+
+
+def test_a_wallet_gets_nothing_of_a_paused_or_unknown_certificate(
+    client: FlaskClient, store: Store, issued: str
+) -> None:
+    assert client.post(f"/certs/{'0' * 32}/wallet", json={}).status_code == 404
+    store.pause(issued)
+    assert client.post(f"/certs/{issued}/wallet", json={}).status_code == 403
+    assert client.get(f"/certs/{issued}/wallet?iuv=1", headers={"Accept": "application/json"}).status_code == 403
 
 
 def test_a_certificate_signed_after_the_key_was_stolen_is_not_valid(
