@@ -14,7 +14,7 @@ def notebook_cells(notebook: bytes) -> tuple[dict[str, Any], ...]:
     except ValueError:
         return ()
     cells = parsed.get("cells", ()) if isinstance(parsed, dict) else ()
-    return tuple(entry for entry in cells if isinstance(entry, dict))
+    return tuple(entry for entry in cells if isinstance(entry, dict)) if isinstance(cells, list) else ()
 
 
 def grade_id_of(entry: dict[str, Any]) -> str:

@@ -188,6 +188,31 @@ feedback_release = Table(
     Column("released_by", String(_NAME), nullable=False),
 )
 
+comparison = Table(
+    "grader_comparison",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("group_id", String(_NAME), nullable=False),  # whose answers: the cohort, as the caller names it
+    Column("learners", Text, nullable=False),  # JSON: who was in it then
+    Column("asked_by", String(_NAME), nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger),
+    Column("compared", Integer),  # how many answers there were
+    Index("grader_comparison_lab", "course", "lab", "group_id"),
+)
+
+likeness = Table(
+    "grader_likeness",
+    metadata,
+    Column("comparison_id", Integer, primary_key=True),
+    Column("left_submission", String(36), primary_key=True),
+    Column("right_submission", String(36), primary_key=True),
+    Column("likeness", Float, nullable=False),
+    Column("shared", Integer, nullable=False),
+)
+
 regrade_round = Table(
     "grader_regrade_round",
     metadata,

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from grader.similarity.duty import Beside
 from hub import award, prepare, programme_award
 from hub.compute.gpu import meter
 from hub.compute.gpu.store import Samples
@@ -31,11 +32,13 @@ log = logging.getLogger(__name__)
 def run(platform: Platform, stop: threading.Event) -> None:
     """Make a round every few seconds until ``stop`` is set; a failed duty is logged and tried again next round."""
     engine = engine_of(platform)
+    similarity = Beside(platform.submissions)
     duties: dict[str, Callable[[], int]] = {
         "settle leases": engine.reconcile,
         "report unbilled sessions": lambda: prepare.observe_unbilled(platform),
         "award certificates": lambda: award.award_completed(platform),
         "award programmes": lambda: programme_award.award_programmes(platform),
+        "compare answers": similarity.start,
         "keep GPU evidence": lambda: roll_up_gpu_use(platform),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
         "forget ended labs": platform.sessions.forget_ended,

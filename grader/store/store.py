@@ -13,6 +13,7 @@ from grader.blobs import Blobs, DiskFullError
 from grader.mending import check_same_cells, no_such_version
 from grader.store import claims, intake, marks, regrades, results, versions
 from grader.store.hand import HandGrading
+from grader.store.likenesses import Likenesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,8 @@ class Store:
         self._clock = clock
         self.hand = HandGrading(self._reading, self._writing, self.blobs, clock)
         """Answers read by people, and what came of it."""
+        self.likenesses = Likenesses(self._reading, self._writing, self.blobs, clock)
+        """Which answers of a cohort are too alike."""
 
     def now_us(self) -> int:
         """The server's time as this store stamps it."""

@@ -29,6 +29,7 @@ from hub.portal.pages import (
     labs,
     regrade,
     running,
+    similarity,
 )
 from hub.portal.session import SignInError
 
@@ -128,6 +129,7 @@ def create_app(
         join,
         cohorts,
         class_certificates,
+        similarity,
         hand,
         regrade,
         funding,

@@ -23,6 +23,7 @@ PART_OF = {
     "join": "home",
     "regrade": "cohorts",
     "hand": "cohorts",
+    "similarity": "cohorts",
     "class_certificates": "cohorts",
 }
 """Pages without a menu item of their own, and whose they are part of."""

@@ -466,6 +466,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("verdict_id", "position"),
     )
     op.create_table(
+        "grader_comparison",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("lab", sa.String(length=255), nullable=False),
+        sa.Column("group_id", sa.String(length=255), nullable=False),
+        sa.Column("learners", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.String(length=255), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.Column("done_us", sa.BigInteger(), nullable=True),
+        sa.Column("compared", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("grader_comparison", schema=None) as batch_op:
+        batch_op.create_index("grader_comparison_lab", ["course", "lab", "group_id"], unique=False)
+
+    op.create_table(
         "grader_feedback_release",
         sa.Column("course", sa.String(length=255), nullable=False),
         sa.Column("lab", sa.String(length=255), nullable=False),
@@ -496,6 +512,15 @@ def upgrade() -> None:
         sa.Column("released_us", sa.BigInteger(), nullable=False),
         sa.Column("withdrawn_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("course", "lab", "version"),
+    )
+    op.create_table(
+        "grader_likeness",
+        sa.Column("comparison_id", sa.Integer(), nullable=False),
+        sa.Column("left_submission", sa.String(length=36), nullable=False),
+        sa.Column("right_submission", sa.String(length=36), nullable=False),
+        sa.Column("likeness", sa.Float(), nullable=False),
+        sa.Column("shared", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("comparison_id", "left_submission", "right_submission"),
     )
     op.create_table(
         "grader_paper",
@@ -776,9 +801,14 @@ def downgrade() -> None:
         batch_op.drop_index("grader_paper_news")
 
     op.drop_table("grader_paper")
+    op.drop_table("grader_likeness")
     op.drop_table("grader_lab_version")
     op.drop_table("grader_hand_mark")
     op.drop_table("grader_feedback_release")
+    with op.batch_alter_table("grader_comparison", schema=None) as batch_op:
+        batch_op.drop_index("grader_comparison_lab")
+
+    op.drop_table("grader_comparison")
     op.drop_table("grader_cell")
     op.drop_table("grader_appeal")
     op.drop_table("hub_lab_use")

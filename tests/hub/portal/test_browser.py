@@ -35,6 +35,7 @@ PAGES = [
     ("wang", "/classes"),
     ("wang", "/classes/{cohort}"),
     ("wang", "/classes/{cohort}/regrade/script-to-shots"),
+    ("wang", "/classes/{cohort}/similarity/script-to-shots"),
     ("wang", "/classes/{cohort}/hand/script-to-shots"),
     ("wang", "/classes/{cohort}/hand/script-to-shots/next/reading?cell=essay&criterion=hook"),
     ("fund", "/funding"),

@@ -1,0 +1,1 @@
+"""Finds answers of a cohort that are one text in two dresses: variables renamed, cells moved. All of it local."""
