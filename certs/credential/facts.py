@@ -11,6 +11,7 @@ from typing import Any
 
 from certs.certificate import LabEvidence, Skill, Text
 from certs.credential import record
+from certs.credential.addresses import is_trap
 from certs.credential.build import AI_GENRE, COURSE_GENRE, LAB_GENRE
 from certs.credential.identity import COMMITMENT, COMMITMENT_PREFIX
 from certs.rules import SHA256, name_problem
@@ -136,7 +137,7 @@ def _read(document: dict[str, Any]) -> Facts:
         record=_course(evidence),
         labs=tuple(_lab(entry) for entry in evidence if entry.get("genre") == LAB_GENRE),
         ai_use=_ai_use(evidence),
-        status=_status(document),
+        status=_status(document, _string(issuer["id"])),
     )
     _agree(facts, subject)
     return facts
@@ -162,7 +163,7 @@ def _read_outer(document: dict[str, Any], courses: tuple[Facts, ...]) -> Facts:
         record=None,
         labs=(),
         ai_use=None,
-        status=_status(document),
+        status=_status(document, _string(issuer["id"])),
         members=courses,
     )
 
@@ -240,7 +241,7 @@ def _ai_use(evidence: list[dict[str, Any]]) -> Text | None:
     return split_prose(_string(found[0]["narrative"])) if found else None
 
 
-def _status(document: dict[str, Any]) -> StatusEntry | None:
+def _status(document: dict[str, Any], issuer: str) -> StatusEntry | None:
     if "credentialStatus" not in document:
         return None
     entry = document["credentialStatus"]
@@ -251,7 +252,10 @@ def _status(document: dict[str, Any]) -> StatusEntry | None:
     index = _string(entry["statusListIndex"])
     if not (index.isascii() and index.isdigit() and len(index) <= 10):  # noqa: PLR2004 - digits of the longest list
         raise FactsError(f"credentialStatus.statusListIndex: got {index[:40]!r}, expected a number")
-    return StatusEntry(_string(entry["statusListCredential"]), int(index))
+    address = _string(entry["statusListCredential"])
+    if is_trap(address, issuer):
+        raise FactsError(f"credentialStatus: got a list at {address[:200]!r}, expected a public web address")
+    return StatusEntry(address, int(index))
 
 
 def _agree(facts: Facts, subject: dict[str, Any]) -> None:
