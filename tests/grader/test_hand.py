@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -236,3 +237,23 @@ def test_comments_are_kept_once_for_the_course(twice: Class) -> None:
     twice.hand.drop_phrase("music", first.id)
     twice.hand.drop_phrase("film", second.id)
     assert [one.text for one in twice.hand.phrases("film")] == ["Show, don't tell."]
+
+
+def test_of_many_who_read_at_once_two_are_taken(twice: Class, fill_in: Callable[..., bytes]) -> None:
+    twice.hand_in(fill_in())
+    paper, refused = twice.sheet().id, []
+    gate = threading.Barrier(6)
+
+    def read(reader: str) -> None:
+        gate.wait()
+        try:
+            twice.hand.give(paper, "reading", reader, Given(CLEAR, 2), BOTH)
+        except Refused as error:
+            refused.append(error.code)
+
+    threads = [threading.Thread(target=read, args=(f"reader{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(twice.sheet().readings), refused) == (2, ["read"] * 4)
