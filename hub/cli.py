@@ -34,6 +34,9 @@ def _platform() -> Platform:
         raise click.ClickException(str(error)) from error
 
 
+PROCESSES = ("portal", "intake", "certs", "issuer", "worker", "steward", "culler", "gate", "takes", "formgrader")
+
+
 @click.group()
 def cli() -> None:
     """Reelwright: labs, honest grades, metered compute and certificates for people who make films with AI."""
@@ -61,7 +64,9 @@ def run() -> None:
 @cli.command()
 @click.argument(
     "process",
-    type=click.Choice(["portal", "intake", "certs", "issuer", "worker", "steward", "culler", "gate", "formgrader"]),
+    type=click.Choice(
+        ["portal", "intake", "certs", "issuer", "worker", "steward", "culler", "gate", "takes", "formgrader"]
+    ),
 )
 @click.argument("name", default="0")
 def serve(process: str, name: str) -> None:

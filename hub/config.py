@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hub.compute.gpu.slice import GpuSettings
 from hub.spawner.docker_settings import DockerSettings, ImageNotAllowed
 from hub.spawner.egress import Outlet  # noqa: TC001 -- pydantic reads the field's type
+from labs.model.profile import DEFAULT_PROFILE, TakeProfile
 
 CONFIG_VARIABLE = "REELWRIGHT_CONFIG"
 DEFAULT_CONFIG_NAME = "reelwright.toml"
@@ -79,6 +80,8 @@ class ProfileConfig(_Section):
     image: str = ""
     longest_session_minutes: int = Field(default=240, ge=1)
     idle_minutes: int = Field(default=60, ge=10)
+    take: str = DEFAULT_PROFILE
+    """How takes are made in such labs unless the notebook asks for something else: a name under ``takes``."""
     egress: tuple[Outlet, ...] = ()
     """What labs of this profile may reach outside (engine ``docker``), each ``host:port``; nothing unless named."""
 
@@ -105,6 +108,10 @@ class IssuerConfig(_Section):
     name_en: str = "Reelwright Training Centre"
 
 
+def _default_takes() -> dict[str, TakeProfile]:
+    return {DEFAULT_PROFILE: TakeProfile()}
+
+
 def _default_profiles() -> dict[str, ProfileConfig]:
     return {"cpu": ProfileConfig(title_zh="CPU 实验环境", title_en="CPU lab")}
 
@@ -129,12 +136,20 @@ class Config(BaseSettings):
     issuer: IssuerConfig = IssuerConfig()
     docker: DockerSettings = DockerSettings()
     gpu: GpuSettings = GpuSettings()
+    takes: dict[str, TakeProfile] = Field(default_factory=_default_takes)
+    take_servers: tuple[str, ...] = ()
+    """One take server each: the UUID of its GPU, or "cpu"."""
     _file: Path = PrivateAttr(default=Path(DEFAULT_CONFIG_NAME))
 
     @property
     def has_egress(self) -> bool:
         """Whether labs of any profile may reach anything outside."""
         return any(profile.egress for profile in self.profiles.values())
+
+    @property
+    def shared_takes(self) -> frozenset[str]:
+        """Take profiles that take servers serve; each is a profile of its own in the price list."""
+        return frozenset(name for name, profile in self.takes.items() if profile.where == "shared")
 
     @property
     def file(self) -> Path:
@@ -157,6 +172,17 @@ class Config(BaseSettings):
     def _engine_is_built(self) -> Config:
         if self.engine == "slurm":
             raise ValueError("engine: got 'slurm', expected 'local' or 'docker' (the engines this version starts)")
+        return self
+
+    @model_validator(mode="after")
+    def _takes_can_be_made(self) -> Config:
+        for name, profile in self.profiles.items():
+            if profile.take not in self.takes:
+                raise ValueError(f"profiles.{name}.take: got {profile.take!r}, expected one of {sorted(self.takes)}")
+        if both := sorted(self.shared_takes & set(self.profiles)):
+            raise ValueError(f"takes: got {both} as shared takes and as profiles of labs, expected names of their own")
+        if self.shared_takes and not self.take_servers:
+            raise ValueError("take_servers: got none while a take is 'shared', expected a GPU's UUID or \"cpu\"")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ import hub.compute.gpu.tables
 import hub.compute.tables
 import hub.people.tables
 import hub.reclaim.tables
+import hub.takes.tables
 from hub import db
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def metadata() -> list[MetaData]:
         hub.compute.gpu.tables.metadata,
         hub.api.tables.metadata,
         hub.reclaim.tables.metadata,
+        hub.takes.tables.metadata,
         grader.tables.metadata,
         certs.tables.metadata,
     ]

@@ -23,6 +23,7 @@ from hub.programme import Programme, load_programmes
 from hub.reclaim.sessions import Sessions
 from hub.reclaim.store import UseStore
 from hub.secrets import Secrets
+from hub.takes.store import TakeStore
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -86,7 +87,20 @@ class Platform:
     def sessions(self) -> Sessions:
         """Which labs run, and when they end."""
         gpu_used_us = Samples(self.engine).last_used_us
-        return Sessions(UseStore(self.engine), self.ledger, self.config.profiles, gpu_used_us=gpu_used_us)
+        config = self.config
+        return Sessions(
+            UseStore(self.engine), self.ledger, config.profiles, takes=config.shared_takes, gpu_used_us=gpu_used_us
+        )
+
+    @cached_property
+    def take_queue(self) -> TakeStore:
+        """Takes that labs asked the take servers for."""
+        return TakeStore(self.engine)
+
+    @property
+    def takes(self) -> Path:
+        """Films that take servers made, until they are fetched; dropped after a day."""
+        return self.config.data_dir / "takes"
 
     @cached_property
     def secrets(self) -> Secrets:

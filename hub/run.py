@@ -138,9 +138,17 @@ def _children(platform: Platform) -> list[Child]:
         *[Child(f"worker-{n}", [*serve, "worker", str(n)], env, log / f"worker-{n}.log") for n in workers],
         ours("steward"),
         ours("culler"),
+        *[_take_server(platform, serve, n, gpu) for n, gpu in enumerate(platform.config.take_servers)],
         *([gate] if engine_of(platform).has_gate else []),
         *graders,
     ]  # fmt: skip
+
+
+def _take_server(platform: Platform, serve: list[str], number: int, gpu: str) -> Child:
+    """A take server sees its own GPU and no other."""
+    env = {**platform.child_env(), "CUDA_VISIBLE_DEVICES": "" if gpu == "cpu" else gpu}
+    name = f"takes-{number}"
+    return Child(name, [*serve, "takes", str(number)], env, platform.log / f"{name}.log")
 
 
 def _proxy_argv(platform: Platform) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from certs.certificate import IssuerProfile
     from hub.course import Lab
     from hub.platform import Platform
+    from hub.takes.desk import TakeDesk
 
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
@@ -66,6 +67,7 @@ def intake(platform: Platform) -> None:
 
     from grader.app import create_app  # noqa: PLC0415
     from hub.reclaim.pages import session_pages  # noqa: PLC0415
+    from hub.takes.pages import take_pages  # noqa: PLC0415
 
     hub_api = f"{platform.addresses.url('hub')}/hub/api"
     auth = HubAuth(api_url=hub_api, api_token=platform.secrets.text("intake-token"), cache_max_age=60)
@@ -82,9 +84,35 @@ def intake(platform: Platform) -> None:
         rules_of=lambda course, lab: rules_of(platform, course, lab),
         receipt_key=platform.secrets.signing_key("receipt-key.pem"),
         max_bytes=platform.config.grader.max_submission_mb << 20,
-        more=[lambda learner: session_pages(platform.sessions, platform.ledger, learner)],
+        more=[
+            lambda learner: session_pages(platform.sessions, platform.ledger, learner),
+            lambda learner: take_pages(take_desk(platform), learner),
+        ],
     )
     _serve(platform, app, "intake")
+
+
+def takes(platform: Platform) -> None:
+    """Draw the takes that labs ask for, one after another, until stopped."""
+    from hub.takes.server import TakeServer  # noqa: PLC0415 -- torch and all
+
+    config = platform.config
+    server = TakeServer(
+        platform.take_queue, platform.ledger, config.takes, models=config.models_dir, folder=platform.takes
+    )
+    server.warm()
+    server.run(_stop_event())
+
+
+def take_desk(platform: Platform) -> TakeDesk:
+    """Where labs ask the take servers."""
+    from hub.takes.desk import TakeDesk  # noqa: PLC0415
+
+    config = platform.config
+    return TakeDesk(
+        platform.take_queue, platform.ledger, platform.sessions, config.takes,
+        models=config.models_dir, folder=platform.takes, servers=len(config.take_servers),
+    )  # fmt: skip
 
 
 def certs(platform: Platform) -> None:

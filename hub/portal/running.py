@@ -52,7 +52,7 @@ class Panel:
 
 def running_lease(portal: Portal, learner: str) -> Lease | None:
     """The learner's lab that runs now, if one does: nobody has more than one server."""
-    return next((lease for lease in portal.services.ledger.open_leases() if lease.learner == learner), None)
+    return next((lease for lease in portal.services.sessions.labs() if lease.learner == learner), None)
 
 
 def panel(portal: Portal, learner: str, lease: Lease | None, stopped: str) -> Panel:

@@ -55,7 +55,8 @@ class Outlook:
 def outlook(life: Life, notice: Notice | None, now_us: int) -> Outlook:
     """What is to be expected of a lab at ``now_us``; a notice is void once the lab was used or its end moved back."""
     ends_us, why = _end(life, now_us)
-    if notice is not None and ends_us > notice.stops_us:
+    # Told in whole seconds and over a network, the same last use may seem a little later each time: that is no use.
+    if notice is not None and ends_us > notice.stops_us + ROUND_US:
         notice = None
     if notice is None and ends_us - now_us <= NOTICE_US + ROUND_US:
         notice = Notice(now_us, max(ends_us, now_us + NOTICE_US), why)

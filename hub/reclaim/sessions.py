@@ -10,7 +10,7 @@ from hub.compute.lease import MINUTE_US
 from hub.reclaim.rule import Life, outlook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from uuid import UUID
 
     from hub.compute.class_window import Spans
@@ -30,7 +30,10 @@ def now_us() -> int:
 
 
 class Sessions:
-    """Running labs and their ends; ``gpu_used_us`` says when a lease's GPU was last seen at work, 0 for never."""
+    """Running labs and their ends.
+
+    ``takes`` names profiles whose leases are no labs; ``gpu_used_us`` says when a lease's GPU last worked, 0 for never.
+    """
 
     def __init__(
         self,
@@ -38,16 +41,21 @@ class Sessions:
         ledger: Ledger,
         profiles: Mapping[str, ProfileConfig],
         *,
+        takes: Collection[str] = (),
         gpu_used_us: Callable[[UUID], int] = lambda _lease: 0,
         clock: Callable[[], int] = now_us,
     ) -> None:
         self._store, self._ledger, self._profiles = store, ledger, profiles
+        self._takes = takes
         self._gpu_used_us, self.clock = gpu_used_us, clock
 
     def running(self, learner: str) -> Lease | None:
         """The learner's lab that runs now: nobody has more than one."""
-        leases = self._ledger.open_leases()
-        return next((each for each in leases if each.learner == learner and each.started_us is not None), None)
+        return next((each for each in self.labs() if each.learner == learner and each.started_us is not None), None)
+
+    def labs(self) -> tuple[Lease, ...]:
+        """Leases of labs that are opened or run, oldest first; takes that a take server draws are none."""
+        return tuple(each for each in self._ledger.open_leases() if each.profile not in self._takes)
 
     def told(self, lease: Lease, unused_us: int) -> Outlook:
         """Take in what a lab tells: its last use was ``unused_us`` ago; gives a notice when one is due."""
@@ -78,7 +86,7 @@ class Sessions:
 
     def forget_ended(self) -> int:
         """Drop what was kept of labs that have ended; returns of how many."""
-        return self._store.forget_all_but(lease.id for lease in self._ledger.open_leases())
+        return self._store.forget_all_but(lease.id for lease in self.labs())
 
     def _judged(self, lease: Lease, change: Callable[[Use], Use], now: int) -> Outlook:
         # Asked before the row is locked: SQLite has one writer, and this reads the ledger.

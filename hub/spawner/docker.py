@@ -152,6 +152,7 @@ class DockerLab(LeasedLab, DockerSpawner):
         self.extra_create_kwargs = docker_box.create_options(settings, lease_id, self.user.name)
         self.extra_host_config = docker_box.host_options(settings, profile.memory_mb)
         self.told = docker_box.environment(settings, lease_id, self.user.name) | self.person_environment()
+        self.told |= self.take_env()
         self.told |= docker_box.outside(settings, lease_id, profile)
         if hold is not None:
             self.extra_host_config = {**self.extra_host_config, **docker_gpu.device_options(hold)}

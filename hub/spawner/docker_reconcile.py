@@ -47,7 +47,7 @@ def reconcile(platform: Platform, client: APIClient, settings: DockerSettings, p
     """
     now_us = time.time_ns() // 1000
     living = set(docker_box.lease_ids(leases_with_containers(client, docker_box.instance_label(settings))))
-    leases = platform.ledger.open_leases()
+    leases = platform.sessions.labs()
     launching = _launching_since(leases, pool, now_us)
     done = 0
     for lease in leases:
@@ -58,7 +58,7 @@ def reconcile(platform: Platform, client: APIClient, settings: DockerSettings, p
             platform, lease_id, DockerWitness(client, platform.leases / str(lease_id), settings.network)
         )
     if pool is not None:
-        done += pool.reconcile(lambda: frozenset(lease.id for lease in platform.ledger.open_leases()), now_us)
+        done += pool.reconcile(lambda: frozenset(lease.id for lease in platform.sessions.labs()), now_us)
     return done
 
 

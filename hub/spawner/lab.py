@@ -17,6 +17,7 @@ from hub.compute.lease import MINUTE_US, AllowanceExhausted, LeaseRequest, NoPri
 from hub.door.refusal import StartRefused
 from hub.spawner.endings import words_for
 from hub.spawner.options import LabOptions, OptionsRefused
+from labs.model.profile import CHOSEN_VARIABLE, PROFILES_VARIABLE, written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,6 +158,13 @@ class LeasedLab(Spawner):
             if each.cohort == cohort and each.from_us <= now_us < each.until_us
         )
         return max(longest_us, *on_now, 0)
+
+    def take_env(self: Any) -> dict[str, str]:
+        """How takes are made here, as the toolkit in the lab reads it."""
+        config = self.platform.config
+        options = self._options()
+        machine = config.profiles[self.platform.course(options.course).lab(options.lab).profile]
+        return {PROFILES_VARIABLE: written(config.takes), CHOSEN_VARIABLE: machine.take}
 
     def _options(self) -> LabOptions:
         try:

@@ -87,6 +87,7 @@ class LocalLab(LeasedLab):
             "REELWRIGHT_INTAKE_URL": f"{self.platform.addresses.url('intake')}/services/intake",
             "REELWRIGHT_MODELS": str(self.platform.config.models_dir),
             "REELWRIGHT_LEASE": str(lease_id),
+            **self.take_env(),
             "OMP_WAIT_POLICY": "PASSIVE",
             "OMP_NUM_THREADS": "1",
         }

@@ -63,7 +63,7 @@ class LocalEngine:
     def reconcile(self) -> int:
         """Settle leases by the records of their shims."""
         ledger, settled = self._platform.ledger, 0
-        for lease in ledger.open_leases():
+        for lease in self._platform.sessions.labs():
             witness = self.witness(lease.id)
             if witness.alive():
                 continue

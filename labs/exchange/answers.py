@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from labs.language import LabError, Words
+from labs.provenance.record import Record  # noqa: TC001 - pydantic reads it
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -76,6 +77,19 @@ class Session(_Answer):
     is_noticed: bool
     cost_uy: int | None
     left_uy: int
+
+
+class OrderedTake(_Answer):
+    """A take that a take server was asked for: its place in the queue, then its steps, in the end its record."""
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    ahead: int = 0
+    wait_seconds: float = 0
+    step: int = 0
+    steps: int = 0
+    why: Text = Text()
+    record: Record | None = None
 
 
 class Receipt(_Answer):

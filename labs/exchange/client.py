@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from labs.exchange.answers import Attempts, IntakeError, Labs, Refused, Session, SignedReceipt
+from labs.exchange.answers import Attempts, IntakeError, Labs, OrderedTake, Refused, Session, SignedReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,13 +116,29 @@ class Intake:
         """Tell when this lab was last used, and hear when it ends."""
         return _parsed(Session, self._ask("POST", "/api/session", json={"unused_seconds": unused_seconds}))
 
+    def order_take(self, order: dict[str, Any]) -> OrderedTake:
+        """Ask a take server for a take."""
+        return _parsed(OrderedTake, self._ask("POST", "/api/takes", json=order))
+
+    def ordered_take(self, take_id: str) -> OrderedTake:
+        """How far a take is that was asked for."""
+        return _parsed(OrderedTake, self._ask("GET", f"/api/takes/{take_id}"))
+
+    def cancel_take(self, take_id: str) -> None:
+        """Take it out of the queue, or stop it; one that is done already stays done."""
+        self._ask("DELETE", f"/api/takes/{take_id}")
+
+    def take_film(self, take_id: str) -> bytes:
+        """The film of a take that is done."""
+        return self._ask("GET", f"/api/takes/{take_id}/film").content
+
     def _ask(
         self,
         method: str,
         path: str,
         *,
         content: bytes | None = None,
-        json: dict[str, int] | None = None,
+        json: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         try:

@@ -1,26 +1,27 @@
-"""Generates a take with a diffusers pipeline loaded from a local folder; nothing is fetched from a network."""
+"""Makes a take as its profile says: in this lab, on its CPU or its GPU, or by a take server that all labs share."""
 
 from __future__ import annotations
 
 import os
 import time
-from functools import lru_cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from labs.model import ModelFolder, open_model
+from labs.model import ModelFolder, model_folder, open_model
+from labs.model.profile import CHOSEN_VARIABLE, TakeProfile, take_profile
 from labs.provenance import Output, Record, record_take, sha256_of
 from labs.provenance.record import Model, Parameters
+from labs.takes import pipeline as engine
 from labs.takes.film import write_film
+from labs.takes.shared import TakeOrder, order
 from labs.takes.take import Take, TakeError, check_seed, film_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
-
-THREADS_VARIABLE = "REELWRIGHT_THREADS"
 
 
 def generate(
@@ -33,24 +34,53 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
     model: str | Path | None = None,
+    profile: str | None = None,
 ) -> Take:
     """Draw a clip, write it to ``path`` (an ``.mp4``) and its provenance record beside it.
 
     What is not given comes from the model's own defaults. ``frames`` must be a multiple of the model's frame step plus
-    one; ``fps`` is frames a second of the film; ``model`` is a model folder, by default the house model.
+    one; ``fps`` is frames a second of the film; ``profile`` says where it is made and with which model, by default the
+    one of this lab's machine; ``model`` is a model folder, in place of the profile's.
 
     Raises:
-        TakeError: prompt, seed, frames or path cannot be used.
+        TakeError: prompt, seed, frames, path or profile cannot be used, or the take server refused it.
         ModelError: the model folder is missing, incomplete or altered.
     """
-    folder = open_model(model)
     film = film_path(path)
-    asked = _parameters(folder, frames=frames, fps=fps, steps=steps, guidance=guidance)
     check_seed(seed)
-    pipeline = _pipeline(folder)
-    unknown = _unknown_words(pipeline.tokenizer, prompt)
+    name, chosen = (os.environ.get(CHOSEN_VARIABLE, ""), TakeProfile()) if model is not None else take_profile(profile)
+    if chosen.where == "shared":
+        asked_for = TakeOrder(name, prompt, seed, frames, fps, steps, guidance)
+        drawn, record = order(asked_for, film)
+    else:
+        folder = open_model(model if model is not None else model_folder(chosen.model))
+        asked = parameters(folder, frames=frames, fps=fps, steps=steps, guidance=guidance)
+        drawn, record = draw_film(folder, chosen, prompt, seed, asked, film)
+    return Take(drawn, film, record_take(record, film))
+
+
+def draw_film(
+    folder: ModelFolder,
+    profile: TakeProfile,
+    prompt: str,
+    seed: int,
+    asked: Parameters,
+    film: Path,
+    *,
+    on_gpu: bool | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> tuple[NDArray[np.uint8], Record]:
+    """Draw and write the film; gives its frames and what is to be recorded of it.
+
+    ``on_gpu`` says whether a GPU must be used; by default the profile's word, and a CPU profile takes none.
+
+    Raises:
+        TakeError: prompt or machine cannot be used.
+    """
+    pipeline = engine.load(folder, profile, on_gpu=profile.where != "cpu" if on_gpu is None else on_gpu)
+    unknown = engine.unknown_words(pipeline.tokenizer, prompt)
     started = time.perf_counter()
-    drawn = _draw(pipeline, folder, prompt, seed, asked)
+    drawn = engine.draw(pipeline, folder, prompt, seed, asked, on_step)
     seconds = time.perf_counter() - started
     write_film(drawn, film, fps=asked.fps)
     record = Record(
@@ -65,7 +95,7 @@ def generate(
         made_us=time.time_ns() // 1000,
         software={name: version(name) for name in ("torch", "diffusers", "transformers", "av")},
     )
-    return Take(drawn, film, record_take(record, film))
+    return drawn, record
 
 
 def unknown_words(prompt: str, model: str | Path | None = None) -> tuple[str, ...]:
@@ -75,12 +105,22 @@ def unknown_words(prompt: str, model: str | Path | None = None) -> tuple[str, ..
         TakeError: the prompt is empty or longer than the model reads.
         ModelError: the model folder is missing, incomplete or altered.
     """
-    return _unknown_words(_pipeline(open_model(model)).tokenizer, prompt)
+    return engine.unknown_words(engine.load(open_model(model), TakeProfile(), on_gpu=False).tokenizer, prompt)
 
 
-def _parameters(
-    folder: ModelFolder, *, frames: int | None, fps: int | None, steps: int | None, guidance: float | None
+def parameters(
+    folder: ModelFolder,
+    *,
+    frames: int | None = None,
+    fps: int | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
 ) -> Parameters:
+    """What is asked of the sampler, the model's own defaults where nothing is said.
+
+    Raises:
+        TakeError: a number is outside of what the model draws.
+    """
     clip = folder.manifest.clip
     count = clip.frames if frames is None else frames
     if not 1 <= count <= clip.max_frames or (count - 1) % clip.frame_step:
@@ -107,71 +147,3 @@ def _parameters(
                 f"{name}：得到 {value}，应在 {low} 到 {high} 之间", f"{name}: got {value}, expected {low} to {high}"
             )
     return Parameters.model_validate(chosen.model_dump())
-
-
-@lru_cache(maxsize=1)
-def _loaded(path: str, _sha256: str, pipeline_class: str) -> Any:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    # Idle OpenMP threads that spin would eat the neighbours' cores on a shared machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import diffusers  # noqa: PLC0415 - late: seconds to import
-    import torch  # noqa: PLC0415
-    from transformers.utils import logging as transformers_logging  # noqa: PLC0415
-
-    diffusers.utils.logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    torch.set_num_threads(int(os.environ.get(THREADS_VARIABLE, "1")))
-    pipeline = getattr(diffusers, pipeline_class).from_pretrained(path, local_files_only=True, use_safetensors=True)
-    for part in pipeline.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.eval()
-    pipeline.set_progress_bar_config(disable=True)
-    # A lab sees a GPU only when its profile has one; the noise is drawn on the CPU either way, so a seed stays a seed.
-    return pipeline.to("cuda") if torch.cuda.is_available() else pipeline
-
-
-def _pipeline(folder: ModelFolder) -> Any:
-    return _loaded(str(folder.path.resolve()), folder.sha256, folder.manifest.pipeline)
-
-
-def _unknown_words(tokenizer: Any, prompt: str) -> tuple[str, ...]:
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise TakeError(f"提示词：得到 {prompt!r}，应为文字", f"prompt: got {prompt!r}, expected words")
-    encoded = tokenizer.backend_tokenizer.encode(prompt, add_special_tokens=False)
-    if len(encoded.ids) > tokenizer.model_max_length:
-        raise TakeError(
-            f"提示词：得到 {len(encoded.ids)} 个词，模型最多读 {tokenizer.model_max_length} 个",
-            f"prompt: got {len(encoded.ids)} words, the model reads at most {tokenizer.model_max_length}",
-        )
-    found = (
-        prompt[start:end]
-        for number, (start, end) in zip(encoded.ids, encoded.offsets, strict=True)
-        if number == tokenizer.unk_token_id
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _draw(pipeline: Any, folder: ModelFolder, prompt: str, seed: int, asked: Parameters) -> NDArray[np.uint8]:
-    """Run the sampler and keep the middle of the canvas: ``uint8[frames, height, width, 3]``."""
-    import torch  # noqa: PLC0415 - late: seconds to import
-
-    clip = folder.manifest.clip
-    with torch.inference_mode():
-        film = pipeline(
-            prompt=prompt,
-            negative_prompt="",
-            width=clip.canvas_width,
-            height=clip.canvas_height,
-            num_frames=asked.frames,
-            frame_rate=asked.fps,
-            num_inference_steps=asked.steps,
-            guidance_scale=asked.guidance,
-            max_sequence_length=pipeline.tokenizer.model_max_length,
-            generator=torch.Generator("cpu").manual_seed(seed),
-            output_type="np",
-        ).frames[0]
-    left = (clip.canvas_width - clip.width) // 2
-    top = (clip.canvas_height - clip.height) // 2
-    middle = film[:, top : top + clip.height, left : left + clip.width]
-    drawn: NDArray[np.uint8] = (middle * 255).round().astype("uint8")
-    return drawn

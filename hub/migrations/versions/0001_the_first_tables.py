@@ -440,6 +440,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lease"),
     )
     op.create_table(
+        "hub_take_job",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("learner", sa.String(length=255), nullable=False),
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("lab", sa.String(length=255), nullable=False),
+        sa.Column("cohort", sa.String(length=255), nullable=False),
+        sa.Column("site", sa.String(length=255), nullable=False),
+        sa.Column("profile", sa.String(length=255), nullable=False),
+        sa.Column("prompt", sa.Text(), nullable=False),
+        sa.Column("seed", sa.BigInteger(), nullable=False),
+        sa.Column("frames", sa.Integer(), nullable=False),
+        sa.Column("fps", sa.Integer(), nullable=False),
+        sa.Column("steps", sa.Integer(), nullable=False),
+        sa.Column("guidance", sa.Float(), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.Column("longest_us", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=9), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=True),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("beat_us", sa.BigInteger(), nullable=False),
+        sa.Column("used_us", sa.BigInteger(), nullable=False),
+        sa.Column("why_zh", sa.Text(), nullable=False),
+        sa.Column("why_en", sa.Text(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("hub_take_job", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_take_job_learner", ["learner", "asked_us"], unique=False)
+        batch_op.create_index("ix_hub_take_job_state", ["state", "profile"], unique=False)
+
+    op.create_table(
         "grader_appeal",
         sa.Column("paper_id", sa.String(length=36), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -811,6 +843,11 @@ def downgrade() -> None:
     op.drop_table("grader_comparison")
     op.drop_table("grader_cell")
     op.drop_table("grader_appeal")
+    with op.batch_alter_table("hub_take_job", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_take_job_state")
+        batch_op.drop_index("ix_hub_take_job_learner")
+
+    op.drop_table("hub_take_job")
     op.drop_table("hub_lab_use")
     op.drop_table("hub_api_token")
     with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:

@@ -37,6 +37,12 @@ def test_using_the_lab_makes_the_notice_void() -> None:
     assert again.ends_us == 117 * MINUTE_US
 
 
+def test_a_last_use_that_seems_a_second_later_each_time_is_no_use() -> None:
+    notice = outlook(LIFE, None, 55 * MINUTE_US).notice
+    crept = Life(started_us=0, longest_us=4 * HOUR_US, used_us=5_000_000, idle_us=HOUR_US)
+    assert outlook(crept, notice, 58 * MINUTE_US).notice == notice
+
+
 def test_the_longest_session_ends_a_lab_that_is_used() -> None:
     told = outlook(_used(235), None, 235 * MINUTE_US)
     assert told.notice == Notice(235 * MINUTE_US, 240 * MINUTE_US, "longest")

@@ -11,8 +11,8 @@
       cost: (yuan) => `已用 ¥${yuan}`,
       hours: (h, m) => `${h} 小时 ${m} 分`,
       minutes: (m) => `${m} 分`,
-      idle: (m) => `约 ${m} 分钟后停止：一段时间没有人使用此实验环境`,
-      longest: (m) => `约 ${m} 分钟后停止：已达单次最长使用时间`,
+      idle: (m) => `约 ${m} 分钟后停止：一段时间没有人使用此实验环境。`,
+      longest: (m) => `约 ${m} 分钟后停止：已达单次最长使用时间。`,
       saved: "已打开的文件会在停止前自动保存。",
       go_on: "继续使用",
       unknown: "剩余时间未知",
@@ -24,8 +24,8 @@
       cost: (yuan) => `¥${yuan} so far`,
       hours: (h, m) => `${h} h ${m} min`,
       minutes: (m) => `${m} min`,
-      idle: (m) => `Stops in about ${m} min: nobody has used this lab for a while`,
-      longest: (m) => `Stops in about ${m} min: the longest session is over`,
+      idle: (m) => `Stops in about ${m} min: nobody has used this lab for a while.`,
+      longest: (m) => `Stops in about ${m} min: the longest session is over.`,
       saved: "Open files are saved before that.",
       go_on: "Keep working",
       unknown: "Time left unknown",
@@ -119,7 +119,7 @@
       }
       if (this.notice) return;
       const { words } = this;
-      const text = `${words[told.why](Math.max(1, Math.round(left / 60_000)))} ${words.saved}`;
+      const text = `${words[told.why](Math.max(1, Math.floor(left / 60_000)))} ${words.saved}`;
       const goOn = { label: words.go_on, displayType: "accent", callback: () => this.goOn() };
       this.notice = this.Notification.warning(text, { autoClose: false, actions: told.why === "idle" ? [goOn] : [] });
     }
