@@ -95,6 +95,15 @@ def doctor(as_json: bool) -> None:  # noqa: FBT001 -- click passes flags by name
     sys.exit(0 if all(finding.held for finding in findings) else 1)
 
 
+@cli.command()
+def firewall() -> None:
+    """Print the host's rules for engine docker, as a script for root, where `run` is not to set them."""
+    from hub.spawner.docker_network import script
+
+    config = _platform().config
+    click.echo(script(config.docker, has_egress=config.has_egress))
+
+
 @cli.group()
 def user() -> None:
     """People and their one-time invitations."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hub.compute.gpu.inventory import inventory
 from hub.compute.gpu.slice import GpuError
 from hub.finding import Finding
-from hub.spawner import docker_network
+from hub.spawner import docker_network, docker_probe
 from hub.spawner.docker_engine import missing_images
 from hub.spawner.docker_reconcile import connect
 from hub.spawner.docker_witness import UNREACHABLE, microseconds
@@ -84,8 +84,16 @@ def _pinned(platform: Platform, _client: APIClient, _facts: Facts) -> Finding:
 
 
 def _networks(platform: Platform, client: APIClient, _facts: Facts) -> Finding:
-    problems = docker_network.problems(client, platform.config.docker)
-    mend = "`reelwright run` as root makes the network and its firewall"
+    settings = platform.config.docker
+    problems = list(docker_network.problems(client, settings))
+    if not problems and settings.firewall == "given":
+        try:
+            docker_probe.ensure_closed(client, settings, has_egress=platform.config.has_egress)
+        except (docker_network.NetworkRefused, *UNREACHABLE) as error:
+            problems.append(str(error).split(";", maxsplit=1)[0])
+    mend = (
+        "`reelwright run` as root makes the network and its firewall; or run as root what `reelwright firewall` prints"
+    )
     return Finding("walls of the labs' network", not problems, "; ".join(problems) or "they stand", mend)
 
 

@@ -12,7 +12,7 @@ from docker.errors import ImageNotFound
 
 from hub.compute.gpu.inventory import inventory
 from hub.compute.gpu.slice import GpuError
-from hub.spawner import docker_box, docker_network, docker_reconcile
+from hub.spawner import docker_box, docker_network, docker_probe, docker_reconcile
 from hub.spawner.docker import DockerLab
 from hub.spawner.docker_witness import UNREACHABLE, DockerWitness, container_name, leases_with_containers
 from hub.spawner.engine import EngineNotReady
@@ -74,7 +74,7 @@ class DockerEngine:
         try:
             self.client.ping()
             docker_network.ensure_network(self.client, settings)
-            docker_network.ensure_firewall(settings, has_egress=self._platform.config.has_egress)
+            self._close_host()
             self._platform.pool.sync(inventory(self._platform.config.gpu), time.time_ns() // 1000)
             for image in missing_images(self._platform, self.client):
                 say(f"docker: the daemon has no image {image}; labs on it are refused until `make images` made it")
@@ -82,6 +82,13 @@ class DockerEngine:
             raise EngineNotReady(f"docker: {error}; start the daemon, or set docker.host") from error
         except (docker_network.NetworkRefused, GpuError) as error:
             raise EngineNotReady(f"docker: {error}") from error
+
+    def _close_host(self) -> None:
+        has_egress = self._platform.config.has_egress
+        if self._settings.firewall == "set":
+            docker_network.ensure_firewall(self._settings, has_egress=has_egress)
+        else:
+            docker_probe.ensure_closed(self.client, self._settings, has_egress=has_egress)
 
     def witness(self, lease_id: UUID) -> DockerWitness:
         """The daemon, and the record folder of a lease."""

@@ -41,6 +41,9 @@ class DockerSettings(BaseModel):
     """Where on the bridge the gate listens: the one address that a lab can reach."""
     egress_port: int = Field(default=8182, ge=1, le=65535)
     """Where on the bridge the way out listens, for labs whose profile has an ``egress`` list; shut when none has."""
+    firewall: Literal["set", "given"] = "set"
+    """``set``: the start sets the host's rules, as root. ``given``: an administrator has (``reelwright
+    firewall`` prints them), and the start tries from a container that they hold."""
     models: str = ""
     """The models folder as the daemon's host sees it; empty when it is the hub's own."""
     processes: int = Field(default=256, ge=32)

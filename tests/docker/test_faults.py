@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hub.spawner import docker_network
+from hub.spawner import docker_network, docker_probe
 from hub.spawner.docker_reconcile import connect, reconcile
 from hub.spawner.docker_witness import DockerWitness
 
@@ -205,6 +206,23 @@ def test_the_walls_are_checked_and_their_absence_is_said(hub: Any) -> None:
     assert docker_network.problems(client, elsewhere)
     with pytest.raises(docker_network.NetworkRefused, match="subnets"):
         docker_network.ensure_network(client, hub.settings.model_copy(update={"subnet": replace_subnet(hub)}))
+
+
+def test_a_hub_without_root_tries_the_walls_from_a_container(hub: Any) -> None:
+    client, settings = hub.daemon.client, hub.settings
+    docker_probe.ensure_closed(client, settings, has_egress=True)
+    for hook in ("INPUT", "FORWARD"):
+        jump = [hook, "-j", docker_network.chain_name(settings)]
+        subprocess.run(["/usr/sbin/iptables", "--wait", "-D", *jump], check=True)
+    try:
+        with pytest.raises(docker_network.NetworkRefused, match="the host is open to labs") as refused:
+            docker_probe.ensure_closed(client, settings, has_egress=True)
+        script = str(refused.value).split("run these lines:\n")[1]
+        subprocess.run(["sh", "-c", script], check=True, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
+        docker_probe.ensure_closed(client, settings, has_egress=True)
+        assert docker_network.problems(client, settings) == ()
+    finally:
+        docker_network.ensure_firewall(settings, has_egress=True)
 
 
 def replace_subnet(hub: Any) -> Any:

@@ -160,7 +160,7 @@ def test_the_same_probe_gets_through_where_the_wall_is_taken_away(hub: Any, lab:
         assert docker_network.problems(hub.daemon.client, hub.settings) != ()
         assert lab.tell(REACH, target) == {target: "open"}
     finally:
-        docker_network.ensure_firewall(hub.settings)
+        docker_network.ensure_firewall(hub.settings, has_egress=True)
         everywhere.shutdown()
     assert docker_network.problems(hub.daemon.client, hub.settings) == ()
 
