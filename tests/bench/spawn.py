@@ -21,6 +21,7 @@ from uuid import uuid4
 import httpx
 
 from hub import prepare
+from tests import daemon
 from tests.bench import CannotRunError
 from tests.docker import conftest as world
 
@@ -43,16 +44,16 @@ def run() -> Iterator[Row]:
     Raises:
         CannotRunError: no daemon of our own can be started here.
     """
-    if reason := world.why_no_daemon():
+    if reason := daemon.why_no_daemon():
         raise CannotRunError(reason)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "docker").mkdir()
         (Path(folder) / "hub").mkdir()
-        with world.own_daemon(Path(folder) / "docker") as daemon:
-            image = world.lab_image(daemon)
+        with daemon.own_daemon(Path(folder) / "docker") as running:
+            image = daemon.lab_image(running)
             with (
-                world.docker_hub(daemon, image, Path(folder) / "hub") as hub,
-                plain_hub(daemon, image, folder) as plain,
+                world.docker_hub(running, image, Path(folder) / "hub") as hub,
+                plain_hub(running, image, folder) as plain,
             ):
                 yield from measure(hub, plain)
 
@@ -110,7 +111,7 @@ def by_hand(hub: Any, lab: Any) -> float:
     made = client.create_container_from_config({**wanted, "HostConfig": facts["HostConfig"]}, uuid4().hex)
     client.start(made["Id"])
     address = client.inspect_container(made["Id"])["NetworkSettings"]["Networks"][network]["IPAddress"]
-    while world.answer(f"http://{address}:8888{prefix}api") != httpx.codes.OK:
+    while daemon.answer(f"http://{address}:8888{prefix}api") != httpx.codes.OK:
         time.sleep(0.02)
     took = time.monotonic() - began
     client.remove_container(made["Id"], force=True)
@@ -144,27 +145,28 @@ class Plain:
         """Start and wait until the hub says that it is ready."""
         self.api("POST", f"users/{LEARNER}")
         self.api("POST", f"users/{LEARNER}/server").raise_for_status()
-        world.until(lambda: self.servers().get("", {}).get("ready"), 120)
+        daemon.until(lambda: self.servers().get("", {}).get("ready"), 120)
 
     def stop_lab(self) -> None:
         """Stop and wait until it is gone."""
         self.api("DELETE", f"users/{LEARNER}/server")
-        world.until(lambda: "" not in self.servers(), 120)
+        daemon.until(lambda: "" not in self.servers(), 120)
 
     def status(self, path: str) -> int:
         """What the proxy answers."""
-        return world.answer(self.url + path)
+        return daemon.answer(self.url + path)
 
 
 @contextmanager
-def plain_hub(daemon: Any, image: str, folder: str) -> Iterator[Plain]:
+def plain_hub(running: Any, image: str, folder: str) -> Iterator[Plain]:
     """The peer, on a network of its own that reaches its hub."""
     pool = {"Driver": "default", "Config": [{"Subnet": SUBNET, "Gateway": GATEWAY}]}
-    daemon.client.create_network(NETWORK, driver="bridge", ipam=pool)
-    token, port = uuid4().hex, world.free_port()
+    running.client.create_network(NETWORK, driver="bridge", ipam=pool)
+    token, port = uuid4().hex, daemon.free_port()
     told = {
-        "port": port, "hub_port": world.free_port(), "api_port": world.free_port(), "gateway": GATEWAY, "token": token,
-        "docker": daemon.host, "image": image, "network": NETWORK, "memory": MEMORY, "proxy": prepare.proxy_program(),
+        "port": port, "hub_port": daemon.free_port(), "api_port": daemon.free_port(),
+        "gateway": GATEWAY, "token": token, "docker": running.host, "image": image,
+        "network": NETWORK, "memory": MEMORY, "proxy": prepare.proxy_program(),
     }  # fmt: skip
     env = {**os.environ, "TEST_PLAIN": json.dumps(told), "CONFIGPROXY_AUTH_TOKEN": uuid4().hex}
     config = Path(world.__file__).parent / "plain_config.py"
@@ -173,10 +175,10 @@ def plain_hub(daemon: Any, image: str, folder: str) -> Iterator[Plain]:
         process = subprocess.Popen(argv, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True)
     plain = Plain(f"http://127.0.0.1:{port}", token)
     try:
-        world.until(lambda: plain.status("/hub/api/") == httpx.codes.OK, 60)
+        daemon.until(lambda: plain.status("/hub/api/") == httpx.codes.OK, 60)
         yield plain
     finally:
         process.terminate()
         process.wait(60)
-        world.sweep(daemon.client)
-        daemon.client.remove_network(NETWORK)
+        daemon.sweep(running.client)
+        running.client.remove_network(NETWORK)
