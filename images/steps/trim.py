@@ -31,7 +31,7 @@ PROGRAMS = (
     "activate.csh",
     "activate.fish",
 )
-NOT_RUN = ("*.pyi", "*.a", "*.h", "*.hpp", "*.cpp", "*.cu", "*.js.map", "*.css.map", "*.c", "*.pyx", "*.pxd")
+NOT_RUN = ("*.pyi", "*.a", "*.h", "*.hpp", "*.cpp", "*.cu", "*.js.map", "*.css.map", "*.c", "*.pyx", "*.pxd", "*.rlib")
 STUBS_ARE_READ_BY = {"jedi", "lazy_importer"}
 LANGUAGES = re.compile(r"(root|en|zh)(_\w+)?\.dat")
 MOSTLY_UNUSED = re.compile(
