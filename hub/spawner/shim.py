@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -80,7 +81,8 @@ def innermost(pid: int) -> int:
 
 def record(file: Path, facts: dict[str, object]) -> None:
     """Write ``facts`` so that after a power cut the file is whole or absent."""
-    draft = file.with_suffix(".draft")
+    # The hub and the steward may both see a container's end, and write it at the same moment.
+    draft = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.draft")
     with draft.open("w", encoding="utf-8") as stream:
         json.dump(facts, stream)
         stream.flush()

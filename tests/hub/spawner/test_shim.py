@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,11 @@ def test_a_second_shim_cannot_take_a_living_lease(witness: Witness) -> None:
     assert (witness.folder / "started.json").read_text() == before
     witness.stop()
     first.wait(20)
+
+
+def test_a_record_written_by_several_at_once_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "ended.json"
+    with ThreadPoolExecutor(16) as several:
+        list(several.map(lambda n: shim.record(file, {"at_us": n, "reason": "x" * 1000}), range(64)))
+    assert json.loads(file.read_text(encoding="utf-8"))["reason"] == "x" * 1000
+    assert list(tmp_path.iterdir()) == [file]
