@@ -18,13 +18,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from hub import prepare
 from hub.config import Config
 from hub.people.person import Person
 from hub.platform import Platform
 from hub.run import _proxy_argv
 from hub.spawner import docker_network
-from tests.daemon import PATH, ROOT, Daemon, answer, free_port, sweep, until
+from tests.daemon import ROOT, Daemon, answer, free_port, sweep, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,8 +176,7 @@ def docker_hub(daemon: Daemon, image: str, folder: Path) -> Iterator[DockerHub]:
     toml.write_text(toml.read_text("utf-8").replace('id = "first-take"', 'id = "first-take"\nprofile = "gpu-slice"'))
     (folder / "reelwright.toml").write_text(toml_text(daemon, image), encoding="utf-8")
     platform = Platform(Config.load(folder / "reelwright.toml"))
-    prepare.everything(platform, print)
-    os.environ["PATH"] = PATH  # making a gradebook may lose it (nbgrader's setenv), and later tests need theirs
+    prepare_as_an_operator(folder)
     people(platform)
     running = DockerHub(folder, daemon, platform)
     try:
@@ -198,6 +196,14 @@ def outlet() -> str:
         except OSError:
             return f"127.0.0.1:{free_port()}"
         return f"{probe.getsockname()[0]}:{free_port()}"
+
+
+def prepare_as_an_operator(folder: Path) -> None:
+    """All that a start needs, made in a process of its own: nbgrader changes the one it is in."""
+    code = "from hub import prepare, config, platform as p; prepare.everything(p.Platform(config.Config.load()), print)"
+    env = {**os.environ, "REELWRIGHT_CONFIG": str(folder / "reelwright.toml"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def toml_text(daemon: Daemon, image: str) -> str:
