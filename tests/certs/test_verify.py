@@ -304,6 +304,7 @@ def test_a_swapped_issuer_is_refused(
     check: Callable[..., Verification], credential: dict[str, Any], resign: Callable[..., bytes]
 ) -> None:
     credential["issuer"]["id"] = "https://famous.example/issuer"
+    credential["credentialStatus"]["statusListCredential"] = "https://famous.example/status/0"
     answer = check(resign(credential))
     assert failed(answer) == {"issuer"}
     assert answer.verdict is Verdict.INVALID
