@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+expect.set_options(timeout=60_000)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BAR = "#reelwright-session"
