@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from werkzeug.serving import make_server
 from certs.app import create_app
 from certs.certificate import ProgrammeClaim, Text
 from certs.credential.identity import commit
-from certs.issue import issue_pending, refresh_lists
+from certs.forms.typeset import print_forms
+from certs.issue import issue_pending, prepare, refresh_lists, sign
 from certs.limit import Rate
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = os.environ.get("CERTS_SCREENSHOTS")
+DAY_US = 86_400_000_000
 ADDRESS = "http://127.0.0.1:{}/certs"
 
 
@@ -64,6 +67,7 @@ def site(
     issue_pending(store, key, here)
     refresh_lists(store, key, here)
     store.revoke(asked[3], "评分有误 / graded by mistake")
+    expired = _expired(store, replace(claim, holder_ref="u9"), key, here)
     store.pause(asked[4])
     token = store.share(asked[0], hide_name=True, hide_score=True)
     lines = "\n".join([*asked, newer, "0" * 32])
@@ -85,6 +89,7 @@ def site(
             "valid": f"/{asked[0]}",
             "checked": f"/{asked[0]}/check",
             "programme": f"/{whole}",
+            "expired": f"/{expired}",
             "superseded": f"/{asked[2]}",
             "revoked": f"/{asked[3]}",
             "paused": f"/{asked[4]}",
@@ -95,6 +100,19 @@ def site(
     }
     server.shutdown()
     thread.join()
+
+
+def _expired(store: Store, claim: Claim, key: IssuerKey, profile: IssuerProfile) -> str:
+    """A certificate that was signed a year ago for a month."""
+    begun_us = time.time_ns() // 1000 - 365 * DAY_US
+    aged = replace(claim, completed_us=begun_us - DAY_US, valid_until_us=begun_us + 30 * DAY_US)
+    asked = store.request(aged)
+    kept = store.by_id(asked)
+    assert kept is not None
+    place = {"status_list": kept.status_list, "status_index": kept.status_index, "valid_from_us": begun_us}
+    document = sign(prepare(aged, profile, certificate_id=asked, **place), key)
+    store.record_signed(asked, document, print_forms(document))
+    return asked
 
 
 def _programme(members: tuple[str, ...]) -> ProgrammeClaim:
@@ -183,6 +201,23 @@ def test_the_printed_page_shows_what_counts_and_no_form(browser: Browser, site: 
     assert page.get_by_text("Certificate address").is_visible()
     for hidden in ("form", ".actions", ".holders", "nav", "#h-identity"):
         assert not any(found.is_visible() for found in page.locator(hidden).all()), hidden
+    page.close()
+
+
+def test_each_page_carries_the_word_and_the_mark_of_its_own_standing(browser: Browser, site: dict[str, Any]) -> None:
+    """Valid, expired, revoked, superseded, paused and unknown: no two share a word or a shape."""
+    page, words, shapes = browser.new_page(), [], []
+    for name in ("valid", "expired", "revoked", "superseded", "paused"):
+        page.goto(f"{site['base']}{site['pages'][name]}?lang=en")
+        words.append(page.locator(".verdict .word").inner_text())
+        shapes.append(page.locator(".verdict .mark").first.inner_html())
+    page.goto(f"{site['base']}{site['pages']['missing']}?lang=en")
+    words.append(page.locator("h1").inner_text())
+    assert page.locator(".verdict").count() == 0
+    assert words == [
+        "Valid", "Expired", "Revoked", "Superseded", "Paused by the holder", "No certificate at this address",
+    ]  # fmt: skip
+    assert len(set(shapes)) == 5
     page.close()
 
 
