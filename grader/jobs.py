@@ -131,8 +131,12 @@ class Worker:
             raise JobError(f"version {claim.version} of {submission.course}/{submission.lab} is not stored")
         files = unpack(self.store.blobs.get(submission.sha256), CAPS)
         notebook = files.pop(f"{submission.lab}.ipynb")
-        limits = self.rules_of(submission.course, submission.lab).limits
-        return GradingJob(submission.id, version, notebook, files, limits)
+        rules = self.rules_of(submission.course, submission.lab)
+        if rules.lacks_gpu:
+            raise JobError(
+                f"{submission.lab} needs a GPU of class {rules.gpu_class}: set grader.gpus.{rules.gpu_class}"
+            )
+        return GradingJob(submission.id, version, notebook, files, rules.limits, rules.gpu)
 
     @contextmanager
     def _holding(self, claim: Claim) -> Iterator[None]:

@@ -59,6 +59,8 @@ class GradingJob:
     notebook: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    gpu: str = ""
+    """UUID of the GPU that the learner's code is given; empty for none."""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,11 @@ class GraderConfig(_Section):
     """How submissions are graded on this host."""
 
     workers: int = Field(default=1, ge=1, le=64)
-    sandbox: Literal["auto", "bubblewrap", "unshare"] = "auto"
+    sandbox: Literal["auto", "bubblewrap", "unshare", "docker"] = "auto"
+    image: str = Field(default="reelwright/grader:0.1.0", min_length=1)
+    """What boxes are made of with ``sandbox = "docker"``, on the daemon of ``docker.host``."""
+    gpus: dict[str, str] = Field(default_factory=dict)
+    """The GPU set aside for grading labs of a GPU class: its UUID by the class's name."""
     max_submission_mb: int = Field(default=20, ge=1, le=1024)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from grader.gate import Finding, GateReport, check_release
 from grader.grade import grade
-from grader.sandbox.box import SandboxUnavailable, open_sandbox
-from hub.serve import rules_of
+from grader.sandbox.box import SandboxUnavailable
+from hub.serve import rules_of, sandbox_of
 
 if TYPE_CHECKING:
     from grader.release import Gate
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def release_gate(platform: Platform) -> Gate:
     """What is asked before a lab of ``platform`` is released; the sandbox is opened when it is first asked."""
     # Warm parents would be loaded for two runs and stay in memory.
-    opened = cache(lambda: open_sandbox(platform.config.grader.sandbox, warm=False))
+    opened = cache(lambda: sandbox_of(platform.config, warm=False))
 
     def check(version: LabVersion) -> GateReport:
         try:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import waitress
 
+from grader.sandbox.box import Containers, open_sandbox
 from grader.submission import LabRules, Window
 from grader.verdict import Limits
 from hub import reclaim, steward
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from certs.certificate import IssuerProfile
+    from grader.sandbox.box import Sandbox
+    from hub.config import Config
     from hub.course import Lab
     from hub.platform import Platform
     from hub.takes.desk import TakeDesk
@@ -143,9 +146,8 @@ def worker(platform: Platform, name: str) -> None:
     from grader.grade import grade  # noqa: PLC0415
     from grader.gradebook import Gradebooks  # noqa: PLC0415
     from grader.jobs import run_worker  # noqa: PLC0415
-    from grader.sandbox.box import open_sandbox  # noqa: PLC0415
 
-    sandbox = open_sandbox(platform.config.grader.sandbox)
+    sandbox = sandbox_of(platform.config)
     run_worker(
         platform.submissions,
         grade=lambda job: grade(job, sandbox),
@@ -246,6 +248,16 @@ def labs_of(platform: Platform, learner: str) -> Sequence[tuple[str, str, str, s
     ]
 
 
+def sandbox_of(config: Config, *, warm: bool = True) -> Sandbox:
+    """The sandbox that submissions are graded in here.
+
+    Raises:
+        SandboxUnavailable: it cannot be built on this host; the message says what to install.
+    """
+    containers = Containers(config.grader.image, config.docker.host)
+    return open_sandbox(config.grader.sandbox, warm=warm, containers=containers)
+
+
 def rules_of(platform: Platform, course_id: str, lab_id: str) -> LabRules:
     """How submissions of this lab are taken, limited and counted."""
     lab = platform.course(course_id).lab(lab_id)
@@ -257,9 +269,17 @@ def rules_of(platform: Platform, course_id: str, lab_id: str) -> LabRules:
         disk_mb=SANDBOX_DISK_MB,
         output_bytes=SANDBOX_OUTPUT_BYTES,
     )
-    late = lab.late
+    late, profile = lab.late, platform.config.profiles.get(lab.profile)
     return LabRules(
-        lab.attempts, lab.counts, late.grace_minutes, late.percent_per_day, late.last_day, limits, lab.graders
+        lab.attempts,
+        lab.counts,
+        late.grace_minutes,
+        late.percent_per_day,
+        late.last_day,
+        limits,
+        lab.graders,
+        gpu_class=profile.gpu_class if profile else "",
+        gpu=platform.config.grader.gpus.get(profile.gpu_class, "") if profile else "",
     )
 
 

@@ -28,6 +28,8 @@ def main() -> None:
     if plan["jail"] is not None:
         jail.enter(plan["jail"])
         _load_from(plan["code"])
+    if plan.get("reaper"):
+        jail.leave_reaper_behind()
     held_bytes = 0
     if plan["parent"]:
         from grader.sandbox import warm_parent  # noqa: PLC0415
@@ -85,6 +87,9 @@ def _limit(plan: dict[str, Any], held_bytes: int) -> None:
         resource.RLIMIT_DATA: memory,
         resource.RLIMIT_AS: memory + _VIRTUAL_HEADROOM,
     }
+    if plan.get("gpu"):
+        # CUDA reserves addresses far beyond what it uses, and pins memory; the box's own cap on memory stays.
+        del caps[resource.RLIMIT_AS], caps[resource.RLIMIT_MEMLOCK]
     for cap, value in caps.items():
         resource.setrlimit(cap, (value, value))
 

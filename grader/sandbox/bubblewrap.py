@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from grader.sandbox.box import BoxPlan, SandboxUnavailable
+from grader.sandbox.gpu import device_nodes, gpu_environment
 from grader.sandbox.process import Start
 from grader.sandbox.process_box import BOOT, start_box
 from grader.sandbox.seccomp_filter import SeccompMissing, seccomp_program
@@ -106,6 +107,8 @@ def _mounts(plan: BoxPlan) -> list[str]:
         words += ["--symlink", target, name]
     for folder in view.hidden:
         words += ["--tmpfs", folder, "--remount-ro", folder]
-    for name, value in {**box_environment(), **(plan.environment or {})}.items():
+    for name, value in {**box_environment(), **gpu_environment(plan.gpu), **(plan.environment or {})}.items():
         words += ["--setenv", name, value]
+    for node in device_nodes(plan.gpu):
+        words += ["--dev-bind", node, node]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]

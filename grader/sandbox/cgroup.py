@@ -1,4 +1,4 @@
-"""A control group per box where the host lets us make one: caps memory and processes of the whole box together."""
+"""A control group per box where the host lets us make one: caps memory, processes and CPU of the whole box together."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ROOT = Path("/sys/fs/cgroup")
 _GONE_SECONDS = 10.0
 _MIB = 1 << 20
+_PERIOD_US = 100_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def make_group(limits: Limits) -> ControlGroup | None:
     memory = str((limits.memory_mb + limits.disk_mb) * _MIB)
     if (_ROOT / "cgroup.controllers").exists():
         settings = {"memory.max": memory, "memory.swap.max": "0", "pids.max": str(limits.processes)}
+        settings["cpu.max"] = f"{_PERIOD_US} {_PERIOD_US}"
         folder = _make(_candidates(_ROOT, ""), name, ("memory.max", "pids.max"), settings)
         return ControlGroup((folder,)) if folder else None
     wanted = {
@@ -76,6 +78,10 @@ def make_group(limits: Limits) -> ControlGroup | None:
         if folder := _make(_candidates(_ROOT / controller, controller), name, (needed,), settings):
             made.append(folder)
     if len(made) == len(wanted):
+        # One core for the whole box: many processes in it must not take the neighbours' time. Helpful, not needed.
+        settings = {"cpu.cfs_period_us": str(_PERIOD_US), "cpu.cfs_quota_us": str(_PERIOD_US)}
+        if folder := _make(_candidates(_ROOT / "cpu", "cpu"), name, tuple(settings), settings):
+            made.append(folder)
         return ControlGroup(tuple(made))
     ControlGroup(tuple(made)).remove()
     return None

@@ -22,6 +22,11 @@ class Channel:
         self._buffer = bytearray()
         self._searched = 0
 
+    def close(self) -> None:
+        """Let go of both ends."""
+        for descriptor in {self._write_fd, self._read_fd}:
+            os.close(descriptor)
+
     def send(self, line: bytes, deadline: float) -> None:
         """Write ``line`` and a newline before ``deadline`` (monotonic seconds).
 
@@ -53,13 +58,19 @@ class Channel:
                 chunk = os.read(self._read_fd, _CHUNK)
             except BlockingIOError:
                 continue
+            except OSError as error:
+                raise BoxEnded("died") from error
             if not chunk:
                 raise BoxEnded("died")
-            self._buffer += chunk
+            self._buffer += self._said(chunk)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
         return line
+
+    def _said(self, chunk: bytes) -> bytes:
+        """What of ``chunk`` the box said."""
+        return chunk
 
     @staticmethod
     def _wait(descriptor: int, event: int, deadline: float) -> None:

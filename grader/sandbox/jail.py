@@ -48,7 +48,7 @@ def enter(plan: dict[str, Any]) -> None:
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     os.umask(0o022)
     _tmpfs(root, 1, "0755")
-    _devices(root)
+    _devices(root, plan["devices"])
     for folder in OWN_FOLDERS:
         _tmpfs(root + folder, plan["disk_mb"], "1777")
     for source, target in plan["binds"]:
@@ -62,7 +62,7 @@ def enter(plan: dict[str, Any]) -> None:
     for folder in ("/dev", "/"):
         _mount(None, folder, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID)
     _settle()
-    _leave_reaper_behind()
+    leave_reaper_behind()
 
 
 def fork_into_new_pids() -> int:
@@ -93,7 +93,7 @@ def renew(disk_mb: int, shown: list[str]) -> None:
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _mount("devpts", "/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, _PTS)
     _settle()
-    _leave_reaper_behind()
+    leave_reaper_behind()
 
 
 def give_up_power(program: bytes) -> None:
@@ -154,12 +154,13 @@ def _bind(source: str, target: str) -> None:
     )
 
 
-def _devices(root: str) -> None:
+def _devices(root: str, more: list[str]) -> None:
     _tmpfs(root + "/dev", 1, "0755")
-    for name in _DEVICES:
-        node = f"{root}/dev/{name}"
+    for name in (*(f"/dev/{name}" for name in _DEVICES), *more):
+        node = f"{root}{name}"
+        Path(node).parent.mkdir(exist_ok=True)
         Path(node).touch()
-        _mount(f"/dev/{name}", node, None, _MS_BIND)
+        _mount(name, node, None, _MS_BIND)
     _mount("devpts", _folder(root + "/dev/pts"), "devpts", _MS_NOSUID | _MS_NOEXEC, _PTS)
     Path(f"{root}/dev/ptmx").symlink_to("pts/ptmx")
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
@@ -180,7 +181,7 @@ def _settle() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _UP_AND_RUNNING))
 
 
-def _leave_reaper_behind() -> None:
+def leave_reaper_behind() -> None:
     """Go on in a child; the parent, process 1, buries the dead until the child ends or the host lets go of fd 0."""
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     child = os.fork()

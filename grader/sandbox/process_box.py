@@ -84,7 +84,8 @@ class ProcessBox:
         self._watch = None
         if not self._group:
             self._watch = MemoryWatch(self._process.pid, limit, self._process.end, shares_memory=is_forked)
-        told = {**vars(plan.limits), **walls, "work": WORK, "code": CODE, "role": plan.role, "uid": _fresh_uid()}
+        told = {**vars(plan.limits), **walls, "work": WORK, "code": CODE, "role": plan.role, "uid": fresh_uid()}
+        told["gpu"] = plan.gpu
         # A box that is gone already says so when it is asked to be ready.
         with contextlib.suppress(BoxEnded):
             self._channel.send(json.dumps(told).encode(), time.monotonic() + _START_SECONDS)
@@ -162,6 +163,6 @@ def start_box(plan: BoxPlan, start: Start) -> ProcessBox:
     return ProcessBox(plan, launch, walls={"jail": start.jail, "seccomp": start.seccomp, "parent": False})
 
 
-def _fresh_uid() -> int:
+def fresh_uid() -> int:
     """A user id that no person and, as good as surely, no other box has."""
     return _FIRST_BOX_UID + secrets.randbelow(_BOX_UIDS)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import grader
 from grader.sandbox.box import BoxPlan, SandboxUnavailable
+from grader.sandbox.gpu import device_nodes, gpu_environment
 from grader.sandbox.process import Start
 from grader.sandbox.process_box import start_box
 from grader.sandbox.seccomp_filter import SeccompMissing, seccomp_program
@@ -52,11 +53,11 @@ class UnshareSandbox:
         """How to start a box, or with ``is_parent`` a warm parent of boxes; good until the ``with`` block is left."""
         view = host_view(plan.role, plan.read_only)
         mounts = {"binds": view.binds, "links": view.links, "hidden": view.hidden}
-        jail = {**mounts, "disk_mb": plan.limits.disk_mb}
+        jail = {**mounts, "disk_mb": plan.limits.disk_mb, "devices": device_nodes(plan.gpu)}
         spaces = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
         if os.getuid() != 0:
             spaces += ["--user", "--map-user=60000", "--map-group=60000", "--keep-caps"]
         boot = Path(grader.__path__[0]) / "sandbox" / "boot.py"
-        environment = {**box_environment(), **(plan.environment or {})}
+        environment = {**box_environment(), **gpu_environment(plan.gpu), **(plan.environment or {})}
         command = (self._program, *spaces, "--", sys.executable, "-I", str(boot))
         yield Start(command, jail, self._seccomp.hex(), environment)

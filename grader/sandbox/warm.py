@@ -149,6 +149,9 @@ class WarmSandbox:
 
     def start(self, plan: BoxPlan) -> Box:
         """See :class:`grader.sandbox.box.Sandbox`."""
+        if plan.gpu:
+            # Its devices would have to be in the parent's walls already.
+            return self._engine.start(plan)
         kind = _kind(plan)
         parent = self._parent(kind, plan)
         try:

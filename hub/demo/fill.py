@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from grader.sandbox.box import SandboxUnavailable, open_sandbox
+from grader.sandbox.box import SandboxUnavailable
 from hub import prepare
 from hub.compute.lease import DAY_US
 from hub.demo import cast, certificates, marking, people, sessions
@@ -16,6 +16,7 @@ from hub.demo.grading import GradingFailedError, Room
 from hub.demo.schedule import Sitting, sittings
 from hub.migrate import upgrade
 from hub.people.person import day_starts_us
+from hub.serve import sandbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,7 @@ def _refuse_what_cannot_be_filled(platform: Platform) -> Sandbox:
             "name another data_dir in the configuration (REELWRIGHT_DATA_DIR=...), or move this one away"
         )
     try:
-        return open_sandbox(platform.config.grader.sandbox)
+        return sandbox_of(platform.config)
     except SandboxUnavailable as error:
         raise DemoRefusedError(str(error)) from error
 
