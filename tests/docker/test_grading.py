@@ -95,11 +95,10 @@ def test_the_container_shows_and_allows_nothing(sandbox: Sandbox, daemon: Any, m
 
 BOMBS = {
     "wall": ("import time; time.sleep(999)", "longer than this lab allows"),
-    "cpu": ("while True: pass", "ended early"),
+    "cpu": ("while True: pass", ""),
     "memory": ("x = []\nfor n in range(60): x.append(b'x' * 10**7)", None),
     "memory of many": (
-        "import os, time\nfor n in range(20):\n"
-        "    if os.fork() == 0: x = b'x' * (10**8); time.sleep(30)\ntime.sleep(20)",
+        "import os, time\nfor n in range(20):\n    os.fork() or (b'x' * (10**8), time.sleep(30))\ntime.sleep(20)",
         "",
     ),
     "processes": ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", ""),
@@ -152,7 +151,8 @@ def test_a_box_whose_worker_died_ends_by_itself(containers: Containers, daemon: 
     program = (
         "import os, sys, time\nfrom grader.sandbox.box import *\nfrom grader.verdict import Limits\n"
         "box = open_sandbox('docker', containers=Containers(*sys.argv[1:])).start(BoxPlan('runner', Limits()))\n"
-        'box.make_ready(); box.send(b\'{"op": "run", "source": "while True: pass"}\', time.monotonic() + 9); os.kill(os.getpid(), 9)'
+        'box.make_ready(); box.send(b\'{"op": "run", "source": "while True: pass"}\', time.monotonic() + 9)\n'
+        "os.kill(os.getpid(), 9)"
     )
     words = [sys.executable, "-c", program, containers.image, containers.host]
     assert subprocess.run(words, check=False, cwd=ROOT).returncode == -9
