@@ -49,15 +49,8 @@ class LabRules:
     limits: Limits
     graders: int = 1
     """How many people read each hand-graded answer, blind to each other."""
-    gpu_class: str = ""
-    """The kind of GPU the lab's code needs; empty for none."""
     gpu: str = ""
-    """UUID of the GPU of that kind that grading has here; empty when it has none."""
-
-    @property
-    def lacks_gpu(self) -> bool:
-        """Whether the lab's code cannot run here for want of a GPU."""
-        return bool(self.gpu_class) and not self.gpu
+    """UUID of the GPU that grading has for this lab; empty for none: the lab's code runs on the CPU."""
 
 
 @dataclass(frozen=True)
