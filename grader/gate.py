@@ -79,8 +79,6 @@ def check_release(version: LabVersion, grade: Callable[[GradingJob], Verdict], r
     if findings:
         return GateReport(version.version, tuple(findings))
     findings += [*_points(version), *_leaks(version), *_pictures(version)]
-    if rules.lacks_gpu:
-        return GateReport(version.version, (*findings, _no_gpu(rules.gpu_class)))
     # 2. The reference: every automatic point, and time to spare. 3. The blank: none.
     #    Side by side, because somebody waits.
     with ThreadPoolExecutor(2) as pool:
@@ -178,14 +176,6 @@ def _time(verdict: Verdict, rules: LabRules) -> Iterator[Finding]:
             f"the reference took {verdict.seconds:.0f} s, expected at most {allowed:.0f} s of the lab's "
             f"{rules.limits.wall_seconds} s",
         )
-
-
-def _no_gpu(gpu_class: str) -> Finding:
-    return Finding(
-        "no-gpu",
-        f"本实验需要 {gpu_class} 类 GPU，但没有为评分留出（grader.gpus.{gpu_class}）",
-        f"the lab needs a GPU of class {gpu_class}, and none is set aside for grading (grader.gpus.{gpu_class})",
-    )
 
 
 def _blank(verdict: Verdict) -> Iterator[Finding]:

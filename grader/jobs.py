@@ -132,10 +132,6 @@ class Worker:
         files = unpack(self.store.blobs.get(submission.sha256), CAPS)
         notebook = files.pop(f"{submission.lab}.ipynb")
         rules = self.rules_of(submission.course, submission.lab)
-        if rules.lacks_gpu:
-            raise JobError(
-                f"{submission.lab} needs a GPU of class {rules.gpu_class}: set grader.gpus.{rules.gpu_class}"
-            )
         return GradingJob(submission.id, version, notebook, files, rules.limits, rules.gpu)
 
     @contextmanager

@@ -278,7 +278,6 @@ def rules_of(platform: Platform, course_id: str, lab_id: str) -> LabRules:
         late.last_day,
         limits,
         lab.graders,
-        gpu_class=profile.gpu_class if profile else "",
         gpu=platform.config.grader.gpus.get(profile.gpu_class, "") if profile else "",
     )
 
