@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.cert_commands import cert_commands
+from hub.gpu_commands import gpu_commands
 from hub.ledger_commands import ledger_commands
 from hub.token_commands import token_commands
 
@@ -160,6 +161,7 @@ def release(course_id: str) -> None:
 
 cli.add_command(ledger_commands(lambda: _platform().ledger))
 cli.add_command(token_commands(lambda: _platform().tokens))
+cli.add_command(gpu_commands(lambda: _platform().pool))
 
 
 cli.add_command(cert_commands(_platform))

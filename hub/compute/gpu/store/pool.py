@@ -124,6 +124,13 @@ class Pool:
             gone = connection.execute(delete(gpu_reservation).where(gpu_reservation.c.id == reservation_id))
             return bool(gone.rowcount)
 
+    def reservations(self, after_us: int) -> tuple[Reservation, ...]:
+        """Reservations that end after a moment, by class and start."""
+        wanted = select(gpu_reservation).where(gpu_reservation.c.until_us > after_us)
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted.order_by(gpu_reservation.c.gpu_class, gpu_reservation.c.from_us))
+            return tuple(Reservation(**row) for row in rows.mappings())
+
     # ---- what people ask ---------------------------------------------------------------------------------------
 
     def holds(self) -> tuple[Hold, ...]:
