@@ -85,11 +85,8 @@ def award_class(
 
     The ids, and by learner why some may not be certified.
     """
-    held = records.certificates.holders(course.id)
-    graded = {who: found for who, found in _graded(records, course).items() if holder_ref(who, course.id) not in held}
-    claims = _claims(records, course, {who: graded[who] for who in learners if who in graded}, models_dir)
-    ids, refused = records.certificates.request_all(claims)
-    return ids, {ref.partition(":")[2]: error for ref, error in refused.items()}
+    graded = _graded(records, course)
+    return _ask(records, course, {who: graded[who] for who in learners if who in graded}, models_dir)
 
 
 def claim_now(records: Records, course: Course, learner: str, models_dir: Path) -> Claim | None:
@@ -183,12 +180,21 @@ def newest(certificates: Sequence[Certificate]) -> Certificate | None:
 
 
 def _award_course(platform: Platform, course: Course) -> int:
-    learners = {who for who, results in _graded(platform, course).items() if len(results) >= len(course.labs)}
-    ids, refused = award_class(platform, course, learners, platform.config.models_dir)
+    graded = {who: found for who, found in _graded(platform, course).items() if len(found) >= len(course.labs)}
+    ids, refused = _ask(platform, course, graded, platform.config.models_dir)
     for learner, error in refused.items():
         # One person's unprintable name must not keep everybody else's certificate back.
         _say_refused(learner, course.id, error.reasons)
     return len(ids)
+
+
+def _ask(
+    records: Records, course: Course, graded: Mapping[str, Sequence[LabResult]], models_dir: Path
+) -> tuple[tuple[str, ...], dict[str, ClaimRefused]]:
+    held = records.certificates.holders(course.id)
+    new = {who: found for who, found in graded.items() if holder_ref(who, course.id) not in held}
+    ids, refused = records.certificates.request_all(_claims(records, course, new, models_dir))
+    return ids, {ref.partition(":")[2]: error for ref, error in refused.items()}
 
 
 @functools.lru_cache(maxsize=4096)
