@@ -11,7 +11,8 @@ from grader.desk import Desk
 from grader.web import intake_pages, render_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from flask import Blueprint
@@ -31,6 +32,7 @@ def create_app(
     max_bytes: int,
     inspect: Callable[[bytes, bytes], None] = inspect_notebook,
     more: Sequence[Callable[[Callable[[str], str]], Blueprint]] = (),
+    compute_of: Callable[[str], Mapping[str, Any]] = lambda _learner: {"accounts": [], "sessions": []},
     prefix: str = "/services/intake",
 ) -> Flask:
     """Make the intake.
@@ -45,6 +47,7 @@ def create_app(
         max_bytes: the largest archive that is taken.
         inspect: refuses a notebook that the grader could not grade, given the released one.
         more: other pages for labs; each is made from what gives the learner of an Authorization header, or refuses.
+        compute_of: what a learner's notebook is told about the learner's own compute; passed on as it is.
         prefix: the path that the proxy routes here.
     """
     app = Flask(__name__)
@@ -59,6 +62,7 @@ def create_app(
         receipt_key=receipt_key,
         max_bytes=max_bytes,
         inspect=inspect,
+        compute_of=compute_of,
     )
     for pages in (intake_pages(desk), *(make(desk.learner) for make in more)):
         app.register_blueprint(pages, url_prefix=prefix)

@@ -15,7 +15,8 @@ from grader.submission import learner_items
 from grader.unpack import Caps, pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -39,6 +40,7 @@ class Desk:
     receipt_key: Ed25519PrivateKey
     max_bytes: int
     inspect: Callable[[bytes, bytes], None]
+    compute_of: Callable[[str], Mapping[str, Any]] = lambda _learner: {}
 
     def learner(self, authorization: str) -> str:
         """The person an ``Authorization`` header stands for.

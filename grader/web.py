@@ -52,6 +52,10 @@ def intake_pages(desk: Desk) -> Blueprint:
         desk.window(course, lab, who)
         return jsonify(submissions=[_attempt(one) for one in desk.store.attempts(course, lab, who)])
 
+    @pages.get("/api/compute")
+    def compute() -> Response:
+        return jsonify(dict(desk.compute_of(learner())))
+
     @pages.get("/api/submissions/<submission_id>/feedback")
     def feedback(submission_id: str) -> Response:
         return Response(desk.feedback(submission_id, learner()), mimetype="application/zip")

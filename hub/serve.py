@@ -17,6 +17,7 @@ from grader.sandbox.box import Containers, open_sandbox
 from grader.submission import LabRules, Window
 from grader.verdict import Limits
 from hub import reclaim, steward
+from hub.own_compute import compute_of
 from hub.reclaim.rule import ROUND_US
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def intake(platform: Platform) -> None:
             lambda learner: session_pages(platform.sessions, platform.ledger, learner),
             lambda learner: take_pages(take_desk(platform), learner),
         ],
+        compute_of=lambda learner: compute_of(platform, learner),
     )
     _serve(platform, app, "intake")
 

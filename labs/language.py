@@ -10,6 +10,10 @@
     ├── labs.render.WishError          a prompt says two things of one kind, or a word previs does not draw
     ├── labs.takes.TakeError           a take cannot be made as asked
     ├── labs.measure.MeasureError      a film file cannot be measured
+    ├── labs.edit.EditError            a cut, a sound or captions cannot be used
+    ├── labs.budget.BudgetError        a plan does not fit its allowance
+    ├── labs.exchange.answers.IntakeError  the intake refused or cannot be reached
+    ├── labs.skill.SkillError          a skill folder is missing, altered or no skill
     └── labs.provenance.ProvenanceError  a provenance record is missing or does not hold
 """
 

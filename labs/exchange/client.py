@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from labs.exchange.own_compute import OwnCompute
+
 URL_VARIABLE = "REELWRIGHT_INTAKE_URL"
 TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -102,6 +104,12 @@ class Intake:
     def attempts(self, course: str, lab: str) -> Attempts:
         """All attempts at a lab, with scores and reasons where graded."""
         return _parsed(Attempts, self._ask("GET", f"/api/courses/{course}/labs/{lab}/submissions"))
+
+    def own_compute(self) -> OwnCompute:
+        """The learner's own accounts and sessions."""
+        from labs.exchange.own_compute import OwnCompute  # noqa: PLC0415 - it reads through this module
+
+        return _parsed(OwnCompute, self._ask("GET", "/api/compute"))
 
     def feedback(self, submission_id: str) -> bytes | None:
         """The feedback zip of a submission; None while it is not released."""

@@ -31,12 +31,17 @@ def with_label(frame: NDArray[np.uint8], rule: LabelRule) -> NDArray[np.uint8]:
 
 def shows_label(frame: NDArray[np.uint8], rule: LabelRule) -> bool:
     """Whether the label that ``rule`` asks for stands in the corner, whatever the compression did to it."""
-    tile = label_tile(rule, frame.shape[1], frame.shape[0])[: frame.shape[0], : frame.shape[1]].astype(np.float64)
-    corner = frame[: tile.shape[0], : tile.shape[1]].astype(np.float64).mean(axis=-1)
-    wanted, found = tile - tile.mean(), corner - corner.mean()
+    tile = label_tile(rule, frame.shape[1], frame.shape[0])[: frame.shape[0], : frame.shape[1]]
+    return correlates(frame[: tile.shape[0], : tile.shape[1]], tile)
+
+
+def correlates(piece: NDArray[np.uint8], tile: NDArray[np.uint8]) -> bool:
+    """Whether a piece of a picture, ``uint8[h, w, 3]``, shows the letters of ``tile`` (``uint8[h, w]``)."""
+    drawn, grey = tile.astype(np.float64), piece.astype(np.float64).mean(axis=-1)
+    wanted, found = drawn - drawn.mean(), grey - grey.mean()
     power = float(np.sqrt((wanted**2).sum() * (found**2).sum()))
-    # A flat corner correlates with nothing; a label drawn faintly is none.
-    return power > 0 and found.std() > wanted.std() / 3 and float((wanted * found).sum()) / power >= ALIKE
+    # A flat piece correlates with nothing; a label drawn faintly is none.
+    return bool(power > 0 and found.std() > wanted.std() / 3 and float((wanted * found).sum()) / power >= ALIKE)
 
 
 @lru_cache(maxsize=16)
@@ -57,7 +62,7 @@ def label_tile(rule: LabelRule, width: int, height: int) -> NDArray[np.uint8]:
 
 def _font_of_height(tall: int) -> ImageFont.FreeTypeFont:
     for size in range(tall, 3 * tall):
-        font = ImageFont.truetype(_font_path(), size)
+        font = ImageFont.truetype(font_file(), size)
         if _ink_height(font) >= tall:
             return font
     raise ProvenanceError(f"字体不能画出 {tall} 像素高的字", f"the font cannot draw letters {tall} pixels tall")
@@ -70,7 +75,12 @@ def _ink_height(font: ImageFont.FreeTypeFont) -> int:
     return int(np.count_nonzero(np.asarray(letter).max(axis=1) > 127))  # noqa: PLR2004 - half of full white
 
 
-def _font_path() -> str:
+def font_file() -> str:
+    """Where the font with Chinese letters lies.
+
+    Raises:
+        ProvenanceError: it is not installed.
+    """
     package, name = FONT
     try:
         return str(files(package).joinpath(name))

@@ -7,6 +7,7 @@ from labs.measure.film import Probe, probe, read_frames
 from labs.measure.film_language import Seen, look_at
 from labs.measure.look import brightness, flicker, motion
 from labs.measure.sound import Loudness, loudness
+from labs.measure.steady import consistency, shake, smoothness
 from labs.measure.subtitles import Cue, subtitles
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Seen",
     "brightness",
     "camera_path",
+    "consistency",
     "find_cuts",
     "flicker",
     "look_at",
@@ -25,5 +27,7 @@ __all__ = [
     "motion",
     "probe",
     "read_frames",
+    "shake",
+    "smoothness",
     "subtitles",
 ]

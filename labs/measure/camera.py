@@ -51,12 +51,16 @@ class CameraPath:
 
 def camera_path(frames: NDArray[np.uint8]) -> CameraPath:
     """Register ``frames`` (``uint8[T, H, W, 3]``) one after the other and add the steps up."""
-    if len(frames) < 2:  # noqa: PLR2004 - a move needs two frames
-        return CameraPath(0.0, 0.0, 0.0)
-    pictures = _prepared(luminance(frames))
-    steps = _register(pictures[:-1], pictures[1:])
-    right, down, zoom = steps.sum(axis=0)
+    right, down, zoom = camera_steps(frames).sum(axis=0)
     return CameraPath(float(right), float(down), float(zoom))
+
+
+def camera_steps(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """How the camera moved from each frame to the next, ``[T - 1, 3]``: right, down (frame widths), log magnification."""
+    if len(frames) < 2:  # noqa: PLR2004 - a move needs two frames
+        return np.zeros((0, 3))
+    pictures = _prepared(luminance(frames))
+    return _register(pictures[:-1], pictures[1:])
 
 
 def shrink(pictures: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CORNER = 0.16
 """Side of the corners that are looked at for the light, as a part of the frame's sides: figures hardly reach them."""
+OVERWRITTEN = 1.5
+"""Brightness, with the light taken out, that no figure reaches."""
 
 
 def light_of(frames: NDArray[np.uint8]) -> str:
@@ -36,7 +38,8 @@ def colour_mask(plain: NDArray[np.float32]) -> NDArray[np.float32]:
     highest, lowest = plain.max(axis=-1), plain.min(axis=-1)
     saturation = (highest - lowest) / (highest + 0.02)
     mask: NDArray[np.float32] = np.clip((saturation - 0.32) / 0.25, 0, 1) * np.clip((highest - 0.2) / 0.15, 0, 1)
-    return mask
+    # What is brighter than the light allows was written over the picture: a label, a caption, a mark.
+    return np.where(highest > OVERWRITTEN, np.float32(0), mask)
 
 
 def colour_of(plain: NDArray[np.float32], mask: NDArray[np.float32]) -> str | None:

@@ -7,6 +7,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from labs.progress import bar_settings
 from labs.takes.take import TakeError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _loaded(path: str, _sha256: str, pipeline_class: str, profile: TakeProfile, 
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval()
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline.set_progress_bar_config(**bar_settings())
     if profile.compile:
         pipeline.transformer = torch.compile(pipeline.transformer)
     return _placed(pipeline, profile) if on_gpu else pipeline

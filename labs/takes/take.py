@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labs.language import LabError
+from labs.language import LabError, Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from labs.provenance import Record
 
-MAX_SHOWN_BYTES = 2_000_000
 MAX_SEED = 2**63 - 1
 
 
@@ -40,12 +38,13 @@ class Take:
 
     def _repr_html_(self) -> str:
         """The clip playing inside the notebook, or its path when it is too large to embed."""
-        content = self.path.read_bytes()
-        if len(content) > MAX_SHOWN_BYTES:
-            return f"<code>{self.path}</code>"
-        data = base64.b64encode(content).decode("ascii")
-        height = max(self.record.parameters.height, 320)
-        return f'<video controls loop height="{height}" src="data:video/mp4;base64,{data}"></video>'
+        from labs.show import play  # noqa: PLC0415 - late: it reads films, which measures do
+
+        unknown = ", ".join(self.record.unknown_words)
+        told = f"{self.record.engine}: {self.record.prompt} · seed {self.record.seed}"
+        if unknown:
+            told += str(Words(f" · 模型不认识：{unknown}", f" · the model does not know: {unknown}"))
+        return play(self.path, told, height=max(self.record.parameters.height, 320)).page
 
 
 def film_path(path: str | Path) -> Path:
