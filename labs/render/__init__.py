@@ -10,7 +10,7 @@
     sheet     a contact sheet: python -m labs.render.sheet FILE
 """
 
-from labs.render.take import previs
+from labs.render.take import previs, sketch
 from labs.render.wish import AXES, COLOURS, LIGHTS, MOVES, PLACES, SIZES, SUBJECTS, Wish, WishError, wish_from
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "Wish",
     "WishError",
     "previs",
+    "sketch",
     "wish_from",
 ]

@@ -62,6 +62,15 @@ def previs(prompt: str, seed: int, path: str | Path, *, frames: int = 17) -> Tak
     return Take(drawn, film, record_take(record, film))
 
 
+def sketch(prompt: str, seed: int, *, frames: int = 17) -> NDArray[np.uint8]:
+    """What :func:`previs` would draw, ``uint8[frames, 160, 90, 3]``, with its mark; no file is written, nothing logged.
+
+    Raises:
+        WishError: the prompt says two things at once.
+    """
+    return _marked(_drawn(wish_from(prompt, np.random.default_rng(seed)), seed, min(max(frames, 1), MAX_FRAMES)))
+
+
 @lru_cache(maxsize=1)
 def engine_sha256() -> str:
     """The digest of the engine's own source files: what stands for a model's digest in a previs record."""
@@ -88,4 +97,4 @@ def _marked(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return marked
 
 
-__all__ = ["engine_sha256", "open_axes", "previs"]
+__all__ = ["engine_sha256", "open_axes", "previs", "sketch"]
