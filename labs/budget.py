@@ -1,7 +1,7 @@
 """VALUE: what takes cost before they are made, in amounts of micro-yuan and whole seconds; no I/O.
 
-A plan's time is its takes' pictures times steps times the area, by a rate that was measured on the machine: doubling any
-of them doubles the work. (Attention makes large pictures dearer than that; measure again before you scale far.)
+A plan's time is its takes' pictures times steps times the area, by a rate that was measured on the machine: doubling
+any of them doubles the work. (Attention makes large pictures dearer than that; measure again before you scale far.)
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-from labs.measure.film import MeasureError
+from labs.measure.boxed import MeasureError
 
 MAX_SHOWN_BYTES = 4_000_000
 """Films are kept inside the notebook: larger ones would make it too heavy to hand in."""

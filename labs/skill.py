@@ -1,7 +1,7 @@
 """A skill: a folder with instructions and a program that an agent follows, pinned by version and digest per lab.
 
-``SKILL.md`` opens with ``name``, ``version`` and ``description`` between two lines of ``---``; ``skill.py`` beside it has a
-function ``run``. A lab's ``skill.lock`` says which one is meant: whoever changes a letter uses another skill.
+``SKILL.md`` opens with ``name``, ``version`` and ``description`` between two lines of ``---``; ``skill.py`` beside it
+has a function ``run``. A lab's ``skill.lock`` says which one is meant: whoever changes a letter uses another skill.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def open_skill(folder: str | Path, lock: str | Path = "skill.lock") -> Skill:
     digest = skill_digest(place)
     if digest != pinned.get("sha256"):
         raise SkillError(
-            f"{place}：摘要是 {digest[:12]}…，{lock} 固定的是 {str(pinned.get('sha256'))[:12]}…；请还原文件夹，或有意更换固定版本",
+            f"{place}：摘要是 {digest[:12]}…，{lock} 固定的是 {str(pinned.get('sha256'))[:12]}…；"
+            "请还原文件夹，或有意更换固定版本",
             f"{place}: its digest is {digest[:12]}…, {lock} pins {str(pinned.get('sha256'))[:12]}…; "
             "restore the folder, or pin another version on purpose",
         )

@@ -13,6 +13,8 @@ from grader.verdict import Limits
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from grader.verdict import LabVersion
+
 PRELOAD = ("labs.checks",)
 """What measures films; where it is not installed no test can ask for it."""
 LIMITS = Limits(wall_seconds=60, cpu_seconds=60, memory_mb=2048, processes=32, disk_mb=600, output_bytes=1)
@@ -24,10 +26,10 @@ class OpenerBroken(Exception):  # noqa: N818  said of our own part
 
 
 class OpenerBox:
-    """One submission's opener. Leaving the ``with`` block kills it."""
+    """One submission's opener, with what the lab reads, such as models. Leaving the ``with`` block kills it."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandbox: Sandbox, lab: LabVersion) -> None:
+        self._sandbox, self._lab = sandbox, lab
         self._box: Box | None = None
         self._starts = 0
 
@@ -59,7 +61,7 @@ class OpenerBox:
 
     def _start(self) -> Box:
         self._starts += 1
-        self._box = self._sandbox.start(BoxPlan("opener", LIMITS, preload=PRELOAD))
+        self._box = self._sandbox.start(BoxPlan("opener", LIMITS, self._lab.read_only, self._lab.environment, PRELOAD))
         try:
             self._box.make_ready()
         except BoxEnded as ended:

@@ -210,7 +210,7 @@ def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> R
         with (
             sandbox.start(BoxPlan("runner", limits, lab.read_only, lab.environment, preload, job.gpu)) as learner,
             sandbox.start(BoxPlan("checker", ours, lab.read_only, lab.environment, preload)) as checker,
-            OpenerBox(sandbox) as opener,
+            OpenerBox(sandbox, lab) as opener,
         ):
             learner.make_ready()
             checker.make_ready()

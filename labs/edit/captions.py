@@ -79,7 +79,8 @@ def _problems(captions: Sequence[Caption], seconds: float, rule: CaptionRule) ->
         elif letters / lasts > rule.letters_a_second + 1e-6:
             yield Words(
                 f"第 {number} 条每秒 {letters / lasts:.1f} 字，最多 {rule.letters_a_second:g}",
-                f"caption {number} has {letters / lasts:.1f} letters a second, expected at most {rule.letters_a_second:g}",
+                f"caption {number} has {letters / lasts:.1f} letters a second, "
+                f"expected at most {rule.letters_a_second:g}",
             )
         if any(rule.letters(line) > rule.letters_a_line for line in one.text.splitlines()):
             yield Words(

@@ -96,7 +96,9 @@ def read_sound(path: str | Path) -> Sound:
                 parts.append(part.to_ndarray()[0])
                 count += part.samples
                 if count > MAX_SECONDS * RATE:
-                    raise MeasureError(f"{file}：声音超过 {MAX_SECONDS:g} 秒", f"{file}: more than {MAX_SECONDS:g} s of sound")
+                    raise MeasureError(
+                        f"{file}：声音超过 {MAX_SECONDS:g} 秒", f"{file}: more than {MAX_SECONDS:g} s of sound"
+                    )
     return np.concatenate(parts).astype(np.float32) if parts else np.zeros(0, np.float32)
 
 

@@ -59,8 +59,8 @@ class OwnCompute(_Row):
 def own_compute(keep: str | Path = "ledger.json", *, example: str | Path = "example-ledger.json") -> OwnCompute:
     """Ask the platform for the learner's own lines and keep them in ``keep``; away from it, read the ``example``.
 
-    Where there is no platform (a validation run, the grading box), what was kept before is read again, else the example;
-    ``origin`` says which it was.
+    Where there is no platform (a validation run, the grading box), what was kept before is read again, else the
+    example; ``origin`` says which it was.
 
     Raises:
         IntakeError: the platform refused, or neither file can be read.

@@ -56,7 +56,7 @@ def camera_path(frames: NDArray[np.uint8]) -> CameraPath:
 
 
 def camera_steps(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """How the camera moved from each frame to the next, ``[T - 1, 3]``: right, down (frame widths), log magnification."""
+    """How the camera moved from frame to frame, ``[T - 1, 3]``: right, down (frame widths), log magnification."""
     if len(frames) < 2:  # noqa: PLR2004 - a move needs two frames
         return np.zeros((0, 3))
     pictures = _prepared(luminance(frames))

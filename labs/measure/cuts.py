@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEAST = 0.08
-"""Mean change of colour, in 0..1, below which no cut is seen: a fade or a fast move stays under it."""
+LEAST = 0.045
+"""Mean change of colour, in 0..1, below which no cut is seen: a fade or a fast move stays under it, a night's cut not."""
 OVER = 3.0
 """A cut changes so many times more than the frames around it do."""
 AROUND = 4
@@ -27,7 +27,7 @@ def find_cuts(frames: NDArray[np.uint8]) -> list[int]:
     return [
         place
         for place, change in enumerate(changes, start=1)
-        if change >= max(LEAST, OVER * _usual(changes, place - 1)) and not _is_flash(frames, place)
+        if change >= max(LEAST, OVER * _usual(changes, place - 1)) and not _is_flash(frames, place, change)
     ]
 
 
@@ -41,10 +41,10 @@ def _usual(changes: NDArray[np.float64], place: int) -> float:
     return float(np.median(around)) if len(around) else 0.0
 
 
-def _is_flash(frames: NDArray[np.uint8], place: int) -> bool:
-    """Whether a frame shortly before ``place`` and one shortly after it look alike."""
+def _is_flash(frames: NDArray[np.uint8], place: int, change: float) -> bool:
+    """Whether a frame shortly before ``place`` and one shortly after it differ by far less than ``change``."""
     return any(
-        _change(frames[before], frames[after]) < LEAST
+        _change(frames[before], frames[after]) < change / 2
         for before in range(max(0, place - FLASH + 1), place)
         for after in range(place, min(len(frames), before + FLASH + 1))
         if after - before > 1

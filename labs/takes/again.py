@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labs.language import Words
-from labs.provenance import ProvenanceError, Record, check_chain, verify
+from labs.language import LabError, Words
+from labs.measure.boxed import in_box
+from labs.provenance import ProvenanceError, Record, check_chain, read_record, record_path, verify
 from labs.takes.generate import generate
 
 if TYPE_CHECKING:
@@ -43,15 +44,25 @@ def rerun(film: str | Path) -> Rerun:
         ProvenanceError: film or record is missing, or they do not agree to begin with.
     """
     record = verify(film)
+    got, why = digest_again(record_path(film))
+    words = Words(f"无法重做：{why}", f"cannot be made again: {why}") if why else None
+    return Rerun(str(film), record.output.sha256, got, words)
+
+
+@in_box
+def digest_again(path: str | Path) -> tuple[str, str]:
+    """The digest of the film that the record at ``path`` describes, made now; or nothing, and why it cannot be.
+
+    Raises:
+        ProvenanceError: it is no record.
+    """
+    record = read_record(path)
     with tempfile.TemporaryDirectory(prefix="reelwright-rerun-") as folder:
         try:
             made = _again(record, Path(folder) / record.output.file)
-        except LookupError as error:
-            told = str(error)
-            return Rerun(
-                str(film), record.output.sha256, "", Words(f"无法重做：{told}", f"cannot be made again: {told}")
-            )
-        return Rerun(str(film), record.output.sha256, made.record.output.sha256)
+        except (LookupError, LabError) as error:
+            return "", str(error)
+        return made.record.output.sha256, ""
 
 
 def rerun_sample(folder: str | Path, count: int = 2, *, chosen_by: random.Random | None = None) -> tuple[Rerun, ...]:

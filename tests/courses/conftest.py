@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ def released() -> Iterator[Callable[[str, str], LabVersion]]:
         models = Path(folder) / "models"
         make_model(models / "house")
 
-        @lru_cache(maxsize=None)
+        @cache
         def release(course: str, lab: str) -> LabVersion:
             return release_lab(
                 COURSES / course,

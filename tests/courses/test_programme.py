@@ -68,7 +68,12 @@ def _cells(course: str, lab: str) -> list[nbformat.NotebookNode]:
 
 
 def test_the_programme_is_three_courses_and_a_capstone() -> None:
-    assert [course.id for course in PROGRAMME] == ["micro-drama", "model-craft", "one-minute-episode", "post-production"]
+    assert [course.id for course in PROGRAMME] == [
+        "micro-drama",
+        "model-craft",
+        "one-minute-episode",
+        "post-production",
+    ]
     assert {course.programme for course in PROGRAMME} == {"ai-micro-drama"}
     assert 8 <= sum(len(course.labs) for course in PROGRAMME) <= 10
     assert {lab for _, lab in LABS} == set(POINTS) == set(MISTAKES)
