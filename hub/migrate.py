@@ -14,6 +14,7 @@ import grader.tables
 import hub.api.tables
 import hub.compute.gpu.tables
 import hub.compute.tables
+import hub.footage.tables
 import hub.people.tables
 import hub.reclaim.tables
 import hub.takes.tables
@@ -33,6 +34,7 @@ def metadata() -> list[MetaData]:
         hub.compute.tables.metadata,
         hub.compute.gpu.tables.metadata,
         hub.api.tables.metadata,
+        hub.footage.tables.metadata,
         hub.reclaim.tables.metadata,
         hub.takes.tables.metadata,
         grader.tables.metadata,

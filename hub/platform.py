@@ -18,6 +18,7 @@ from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
 from hub.config import CONFIG_VARIABLE
 from hub.course import Course, load_courses
+from hub.footage.store import Footage
 from hub.people.store import PeopleStore
 from hub.programme import Programme, load_programmes
 from hub.reclaim.sessions import Sessions
@@ -67,6 +68,11 @@ class Platform:
     def tokens(self) -> Tokens:
         """Who may read what through the API."""
         return Tokens(self.engine)
+
+    @cached_property
+    def footage(self) -> Footage:
+        """How much film came out of the labs."""
+        return Footage(self.engine, self.ledger)
 
     @cached_property
     def pool(self) -> Pool:

@@ -55,6 +55,7 @@ def portal(platform: Platform) -> None:
         platform.certificates,
         platform.sessions,
         platform.tokens,
+        platform.footage,
     )
     secret = platform.secrets.text
     session = HubSignIn(

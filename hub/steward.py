@@ -40,6 +40,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
         "award programmes": lambda: programme_award.award_programmes(platform),
         "compare answers": similarity.start,
         "keep GPU evidence": lambda: roll_up_gpu_use(platform),
+        "measure films": lambda: platform.footage.measure(platform.submissions, (c.id for c in platform.courses)),
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
         "forget ended labs": platform.sessions.forget_ended,
     }

@@ -19,14 +19,17 @@ from hub.portal.pages import (
     admin,
     callback,
     certificates,
+    claims,
     class_certificates,
     cohorts,
     compute,
+    dashboard,
     funding,
     hand,
     home,
     join,
     labs,
+    operations,
     regrade,
     running,
     similarity,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from hub.compute.subsidy import SubsidyBook
     from hub.config import Config
     from hub.course import Course
+    from hub.footage.store import Footage
     from hub.people.store import PeopleStore
     from hub.portal.session import SignIn
     from hub.reclaim.sessions import Sessions
@@ -70,6 +74,7 @@ class PortalServices:
     certificates: CertificateStore
     sessions: Sessions
     tokens: Tokens
+    footage: Footage
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,9 @@ def create_app(
         regrade,
         funding,
         admin,
+        claims,
+        dashboard,
+        operations,
     ):
         app.register_blueprint(pages.pages(portal), url_prefix=prefix)
     return app

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
+from hub.compute.class_window import ClassWindow
+from hub.compute.lease import DAY_US, LedgerError
 from hub.portal import words
 from hub.portal.access import course_called, visitor
 from hub.portal.forms import Fields
@@ -84,10 +86,51 @@ def release(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
     return _("Feedback on %(lab)s: %(count)s released.", lab=_title(portal, cohort, lab), count=count), {}
 
 
+def schedule(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
+    """Schedule hours in which the class's labs do not use up personal allowances."""
+    fields = Fields(typed)
+    from_us, until_us = fields.moment_us("from", portal.zone), fields.moment_us("until", portal.zone)
+    if not fields.problems and not 0 < until_us - from_us <= DAY_US:
+        fields.problems["until"] = _("Expected a later time, at most a day after the beginning.")
+    if not fields.problems and until_us <= portal.clock():
+        fields.problems["until"] = _("This moment is past.")
+    if fields.problems:
+        return "", fields.problems
+    try:
+        portal.services.ledger.classes.schedule(_window(cohort, from_us, until_us))
+    except LedgerError:
+        return "", {"from": _("This class was cancelled before. Choose other hours.")}
+    return _("Class on %(when)s is scheduled. Labs that start from now on spare allowances in it.",
+             when=words.moment(from_us, portal.zone)), {}  # fmt: skip
+
+
+def cancel(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
+    """Cancel a scheduled class of this cohort."""
+    chosen = next((each for each in windows(portal, cohort) if each.subject == typed.get("class")), None)
+    if chosen is None:
+        return "", {"from": _("There is no such class any more.")}
+    portal.services.ledger.classes.cancel(chosen, visitor().name)
+    return _("The class is cancelled. Labs that were started before keep its hours."), {}
+
+
+def windows(portal: Portal, cohort: Cohort) -> tuple[ClassWindow, ...]:
+    """The scheduled classes of a cohort that are not over, soonest first."""
+    known = portal.services.ledger.classes.of(cohort.course)
+    return tuple(each for each in known if each.cohort == str(cohort.id) and each.until_us > portal.clock())
+
+
+def _window(cohort: Cohort, from_us: int, until_us: int) -> ClassWindow:
+    return ClassWindow(
+        course=cohort.course, cohort=str(cohort.id), from_us=from_us, until_us=until_us, by=visitor().name
+    )  # fmt: skip
+
+
 ACTIONS: dict[str, Callable[[Portal, Mapping[str, str], Cohort], Done]] = {
     "extend": extend,
     "grant": grant,
     "release": release,
+    "schedule": schedule,
+    "cancel": cancel,
 }
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from flask import g, request, url_for
 from flask_babel import gettext as _
 
+from hub.compute.alerts import used_percent
 from hub.portal import forms, language, links
 from hub.portal.standing import seen_by_learner
 
 if TYPE_CHECKING:
+    from hub.compute.lease import Account
     from hub.config import Config
     from hub.course import Course
     from hub.portal.access import Visitor
@@ -25,6 +27,9 @@ PART_OF = {
     "hand": "cohorts",
     "similarity": "cohorts",
     "class_certificates": "cohorts",
+    "dashboard": "funding",
+    "claims": "funding",
+    "operations": "admin",
 }
 """Pages without a menu item of their own, and whose they are part of."""
 
@@ -57,11 +62,18 @@ def around(portal: Portal) -> dict[str, object]:
         "formgrader_lab_url": links.formgrader_lab,
         "once": forms.once,
         "seen": seen_by_learner,
+        "used_percent": lambda account, course: _used_percent(portal, account, course),
         "home_url": url_for("home.home"),
         "site_name": config.site.name_zh if locale == "zh_CN" else config.site.name_en,
         "zone_name": language.zone_name(portal.zone, locale),
         "now": portal.clock(),
     }
+
+
+def _used_percent(portal: Portal, account: Account, course_id: str) -> int:
+    """How much of the visitor's allowance is used, by running labs too, as far as they have come."""
+    running = account.held_uy and portal.services.ledger.accrued(g.visitor.name, course_id, portal.clock())
+    return used_percent(account, running)
 
 
 def _profile_title(config: Config, profile: str, locale: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from flask_babel import get_locale, gettext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date, tzinfo
+    from datetime import tzinfo
 
     from flask import Flask
 
@@ -34,6 +34,7 @@ def install(app: Flask, zone: tzinfo, clock: Callable[[], int]) -> None:
         "points": points,
         "percent": percent,
         "spaced": spaced,
+        "day_before": day_before,
     }
 
 
@@ -52,6 +53,11 @@ def moment(us: int, zone: tzinfo) -> str:
 def day(value: date) -> str:
     """A calendar day."""
     return format_date(value, "medium", locale=get_locale())
+
+
+def day_before(iso_day: str) -> str:
+    """The day before ``YYYY-MM-DD``: the last one of a period whose end is not included."""
+    return (date.fromisoformat(iso_day) - timedelta(days=1)).isoformat()
 
 
 def iso(us: int) -> str:

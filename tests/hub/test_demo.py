@@ -57,6 +57,7 @@ class Filled:
             platform.certificates,
             platform.sessions,
             platform.tokens,
+            platform.footage,
         )
         app = create_app(services, session=HeaderSignIn(), courses=platform.courses, config=platform.config)
         client: FlaskClient = app.test_client()

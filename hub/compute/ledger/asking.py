@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from hub.compute.lease import MINUTE_US, Account, Lease, Metered, NoPriceError, Quote, Session, refuse_bad_int
+from hub.compute.lease import (
+    MINUTE_US,
+    SECOND_US,
+    Account,
+    Lease,
+    Metered,
+    NoPriceError,
+    Quote,
+    Session,
+    refuse_bad_int,
+)
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger import watch
 from hub.compute.ledger.figures import figures
@@ -105,6 +116,29 @@ class Asking:
         refuse_unknown_dimensions(tuple(name for name in where if name not in {"programme", "payer"}))
         with reading(self._pen.engine) as connection:
             return shelf.lines_where(connection, where, from_day, until_day)
+
+    def moments(self, from_day: str, until_day: str) -> tuple[int, int]:
+        """When a first day begins and a last one, not included, where prices are made."""
+        offset_us = self._pen.policy.prices.utc_offset_minutes * MINUTE_US
+        begin, end = (
+            int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * SECOND_US - offset_us
+            for day in (from_day, until_day)
+        )
+        return begin, end
+
+    def spent_by_lab(
+        self, dimensions: tuple[str, ...], from_day: str, until_day: str
+    ) -> tuple[tuple[str, str, str, tuple[str, ...], int], ...]:
+        """List price by course, lab, learner and the values of dimensions: it names learners."""
+        refuse_unknown_dimensions(dimensions)
+        with reading(self._pen.engine) as connection:
+            return tuple(shelf.spent_by_lab(connection, dimensions, from_day, until_day))
+
+    def gpu_use(self, dimensions: tuple[str, ...], from_day: str, until_day: str) -> dict[tuple[str, ...], float]:
+        """How busy leased GPUs were, in percent, by the values of dimensions; fewer than five learners are left out."""
+        refuse_unknown_dimensions(dimensions)
+        with reading(self._pen.engine) as connection:
+            return watch.gpu_use(connection, dimensions, self.moments(from_day, until_day))
 
     def accrued(self, learner: str, course: str, at_us: int) -> int:
         """What running sessions would take of a learner's allowance if they ended now, at list price."""

@@ -177,6 +177,22 @@ def usage(
         yield Usage(row[0], tuple(row[1:wide]), *row[wide : wide + 3], *map(int, row[wide + 3 :]))
 
 
+def spent_by_lab(
+    connection: Connection, dimensions: tuple[str, ...], from_day: str, until_day: str
+) -> Iterator[tuple[str, str, str, tuple[str, ...], int]]:
+    """List price of a span of days by course, lab, learner and the values of dimensions."""
+    by = [
+        charge_line.c[name].label(f"key{place}") for place, name in enumerate(("course", "lab", "learner", *dimensions))
+    ]
+    asked = (
+        select(*by, func.sum(charge_line.c.amount_uy))
+        .where(charge_line.c.day >= from_day, charge_line.c.day < until_day)
+        .group_by(*by)
+    )
+    for row in connection.execute(asked):
+        yield row[0], row[1], row[2], tuple(row[3:-1]), int(row[-1])
+
+
 def lines_where(
     connection: Connection, where: Mapping[str, str], from_day: str, until_day: str
 ) -> tuple[ChargeLine, ...]:

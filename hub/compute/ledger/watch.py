@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from hub.compute.ledger.shelves import find_lease
 from hub.compute.observation import AGREE_US, Difference, Observation, difference
+from hub.compute.suppress import FEWEST_LEARNERS
 from hub.compute.tables import gpu_evidence, heartbeat, lease, observation
 
 if TYPE_CHECKING:
@@ -56,6 +57,20 @@ def observation_row(seen: Observation) -> dict[str, Any]:
 def keep_evidence(connection: Connection, used: GpuEvidence) -> None:
     """Store how a session used its GPU."""
     connection.execute(insert(gpu_evidence).values(asdict(used)))
+
+
+def gpu_use(connection: Connection, dimensions: tuple[str, ...], span: tuple[int, int]) -> dict[tuple[str, ...], float]:
+    """Mean percent at work of the GPUs of sessions that began in a span, by dimensions, of five learners and more."""
+    by = [lease.c[name] for name in dimensions]
+    busy, rated = func.sum(gpu_evidence.c.busy_sum), func.sum(gpu_evidence.c.rated)
+    asked = (
+        select(*by, busy, rated)
+        .select_from(gpu_evidence.join(lease, lease.c.id == gpu_evidence.c.lease))
+        .where(lease.c.started_us >= span[0], lease.c.started_us < span[1])
+        .group_by(*by)
+        .having(func.count(lease.c.learner.distinct()) >= FEWEST_LEARNERS, rated > 0)
+    )
+    return {tuple(row[:-2]): int(row[-2]) / int(row[-1]) for row in connection.execute(asked)}
 
 
 def differences(connection: Connection) -> tuple[Difference, ...]:

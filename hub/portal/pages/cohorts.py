@@ -62,7 +62,7 @@ def _one_class(blueprint: Blueprint, portal: Portal) -> None:
             return _show_class(portal, cohort_id, problems={"roster": error.in_locale(language.current())}), 422
         return _show_class(portal, cohort_id, report=report)
 
-    @blueprint.post("/classes/<cohort_id>/<any(extend,grant,release):what>")
+    @blueprint.post("/classes/<cohort_id>/<any(extend,grant,release,schedule,cancel):what>")
     @only("instructor", "admin")
     def act(cohort_id: str, what: str) -> Shown | Response:
         cohort = led_cohort(portal.services.people, cohort_id)
@@ -83,7 +83,12 @@ def _show_overview(portal: Portal, problems: dict[str, str]) -> str:
 def _show_class(portal: Portal, cohort_id: str, **more: object) -> str:
     cohort = led_cohort(portal.services.people, cohort_id)
     course = course_called(portal.courses, cohort.course)
-    shown = {"problems": {}, "report": None, "signup_url": links.sign_up(portal.config.server.public_url)} | more
+    shown = {
+        "classes": class_forms.windows(portal, cohort),
+        "problems": {},
+        "report": None,
+        "signup_url": links.sign_up(portal.config.server.public_url),
+    } | more
     return render_template("class.html", book=class_book(portal, cohort, course), **shown)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 
-from hub.compute.report import FUNDERS_DIMENSIONS
+from hub.compute.report import DIMENSIONS
 from hub.portal import forms
 from hub.portal.access import only
 from hub.portal.charges import anonymous, chosen_row
@@ -128,7 +128,7 @@ def _period(portal: Portal) -> tuple[Period, dict[str, str]]:
     first, last = fields.day("first"), fields.day("last")
     if not fields.problems and not timedelta() <= last - first <= timedelta(days=LONGEST_DAYS):
         fields.problems["last"] = _("Expected a day after the first one, at most three years later.")
-    by = tuple(name for name in FUNDERS_DIMENSIONS if name in request.args.getlist("by"))
+    by = tuple(name for name in DIMENSIONS if name in request.args.getlist("by"))
     return Period(first, last, by if "first" in request.args else ("course",)), fields.problems
 
 

@@ -23,6 +23,7 @@ import certs.tables
 import grader.tables
 import hub.api.tables
 import hub.compute.tables
+import hub.footage.tables
 import hub.people.tables
 import hub.reclaim.tables
 from certs.certificate import IssuerProfile, Text
@@ -41,6 +42,7 @@ from hub.compute.policy import load_policy
 from hub.config import Config
 from hub.course import Course
 from hub.db import open_engine
+from hub.footage.store import Footage
 from hub.people.person import Person, Site
 from hub.people.store import PeopleStore
 from hub.portal.app import PortalServices, create_app
@@ -200,6 +202,7 @@ class World:
         self.ledger = Ledger(engine, policy, folder / "checkpoint.pem", clock=lambda: self.now_us)
         self.submissions = SubmissionStore(engine, folder / "blobs", clock=lambda: self.now_us)
         self.certificates = CertificateStore(engine)
+        self.footage = Footage(engine, self.ledger)
         self.tokens = Tokens(engine, clock=lambda: self.now_us)
         self.course = Course.model_validate(COURSE)
         rubric = folder / "courses" / "micro-drama" / "rubrics" / "script.toml"
@@ -229,7 +232,13 @@ class World:
 
     def _app(self) -> Flask:
         services = PortalServices(
-            self.people, self.ledger, self.submissions, self.certificates, self.sessions, self.tokens
+            self.people,
+            self.ledger,
+            self.submissions,
+            self.certificates,
+            self.sessions,
+            self.tokens,
+            self.footage,
         )
         return create_app(
             services,
@@ -330,6 +339,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = create_engine(f"sqlite:///{file}")
     for module in (
         hub.api.tables,
+        hub.footage.tables,
         hub.people.tables,
         hub.compute.tables,
         hub.reclaim.tables,

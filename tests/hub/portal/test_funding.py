@@ -28,7 +28,7 @@ def test_the_month_that_runs_is_summed_by_course(busy: Any) -> None:
 def test_a_row_about_few_people_says_no_figure(school: Any) -> None:
     school.worked("liming", "script-to-shots", 42)
     page = school.client("fund").get(f"{PREFIX}/funding").text
-    assert "fewer than five trainees: not shown" in page
+    assert "it would tell of fewer than five trainees" in page
     assert "¥0.35" not in page
 
 

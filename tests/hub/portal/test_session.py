@@ -95,7 +95,13 @@ def site(school: Any, tmp_path: Path) -> Iterator[str]:
     front, hub_port, api = _free_ports(3)
     address = f"http://127.0.0.1:{front}"
     services = PortalServices(
-        school.people, school.ledger, school.submissions, school.certificates, school.sessions, school.tokens
+        school.people,
+        school.ledger,
+        school.submissions,
+        school.certificates,
+        school.sessions,
+        school.tokens,
+        school.footage,
     )
     sign_in = HubSignIn(api_url=f"http://127.0.0.1:{hub_port}/hub/api", api_token=HUB_TOKEN, prefix="/services/portal/")
     clock = {"clock": lambda: school.now_us}
