@@ -430,6 +430,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name="uq_hub_api_token_digest"),
     )
     op.create_table(
+        "hub_footage",
+        sa.Column("course", sa.String(length=255), nullable=False),
+        sa.Column("lab", sa.String(length=255), nullable=False),
+        sa.Column("learner", sa.String(length=255), nullable=False),
+        sa.Column("submission", sa.String(length=36), nullable=False),
+        sa.Column("graded_us", sa.BigInteger(), nullable=False),
+        sa.Column("film_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("course", "lab", "learner"),
+    )
+    with op.batch_alter_table("hub_footage", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_footage_graded", ["graded_us"], unique=False)
+
+    op.create_table(
         "hub_lab_use",
         sa.Column("lease", sa.Uuid(), nullable=False),
         sa.Column("told_us", sa.BigInteger(), nullable=False),
@@ -849,6 +862,10 @@ def downgrade() -> None:
 
     op.drop_table("hub_take_job")
     op.drop_table("hub_lab_use")
+    with op.batch_alter_table("hub_footage", schema=None) as batch_op:
+        batch_op.drop_index("ix_hub_footage_graded")
+
+    op.drop_table("hub_footage")
     op.drop_table("hub_api_token")
     with op.batch_alter_table("hub_gpu_wait", schema=None) as batch_op:
         batch_op.drop_index("ix_hub_gpu_wait_class")
