@@ -73,6 +73,11 @@ def shown_cell(notebook: bytes, grade_id: str) -> dict[str, Any] | None:
     return next((_shown(number, entry) for number, entry in enumerate(named, start=1)), None)
 
 
+def shown_cells(notebook: bytes) -> list[dict[str, Any]]:
+    """A notebook's cells as the feedback page shows them: ``prose`` is cleaned markup, all else is plain text."""
+    return list(_cells(notebook, {}, {}))
+
+
 def _cells(notebook: bytes, by_cell: dict[str, Item], comments: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for number, entry in enumerate(notebook_cells(notebook), start=1):
         grade_id = grade_id_of(entry)

@@ -77,17 +77,31 @@ def release_lab(
         ReleaseRefusedError: the source is incomplete, its release would give away what it keeps back, or the gate
             refuses; nothing has changed then.
     """
-    source = course_folder / "source" / lab
-    with tempfile.TemporaryDirectory(prefix="reelwright-release-") as scratch:
-        _install(source, Path(scratch) / "source" / lab, lab)
-        _generate(Path(scratch), course_folder.name, lab, is_rehearsal=True)
-        made = read_version(Path(scratch), course_folder.name, lab, read_only=read_only, environment=environment)
+    made = rehearse(course_folder, lab, read_only=read_only, environment=environment)
     _pass(made, store, gate)
-    _install(source, work_dir / "source" / lab, lab)
+    _install(course_folder / "source" / lab, work_dir / "source" / lab, lab)
     _generate(work_dir, course_folder.name, lab, is_rehearsal=False)
     if store is not None:
         store.release(made, rubric_version=_digest_of(course_folder / rubric) if rubric else "")
     return made
+
+
+def rehearse(
+    course_folder: Path,
+    lab: str,
+    *,
+    read_only: Sequence[tuple[str, str]] = (),
+    environment: Mapping[str, str] | None = None,
+) -> LabVersion:
+    """What a release of ``lab`` would publish, arguments as of :func:`release_lab`; nothing is changed.
+
+    Raises:
+        ReleaseRefusedError: it cannot be generated, or it would give away what it keeps back.
+    """
+    with tempfile.TemporaryDirectory(prefix="reelwright-release-") as scratch:
+        _install(course_folder / "source" / lab, Path(scratch) / "source" / lab, lab)
+        _generate(Path(scratch), course_folder.name, lab, is_rehearsal=True)
+        return read_version(Path(scratch), course_folder.name, lab, read_only=read_only, environment=environment)
 
 
 def release_again(root: Path, course: str, lab: str, store: Store, *, gate: Gate | None = None) -> LabVersion:

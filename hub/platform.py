@@ -7,17 +7,19 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import certs.store
 import grader.store
 from hub import addresses, db
 from hub.api.store import Tokens
+from hub.authoring.live import LiveCourses
+from hub.authoring.shelf import Shelf
 from hub.compute.gpu.store import Pool, Samples
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
 from hub.config import CONFIG_VARIABLE
-from hub.course import Course, load_courses
+from hub.course import load_courses
 from hub.footage.store import Footage
 from hub.people.store import PeopleStore
 from hub.programme import Programme, load_programmes
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from hub.config import Config
+    from hub.course import Course, Lab
+
+
+class LabEnvironment(TypedDict):
+    """What :func:`grader.release.release_lab` is told of a lab's grading runs."""
+
+    read_only: list[tuple[str, str]]
+    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,28 @@ class Platform:
         return db.open_engine(self.config.database_url)
 
     @cached_property
-    def courses(self) -> tuple[Course, ...]:
-        """The courses of this instance, by id."""
+    def shipped_courses(self) -> tuple[Course, ...]:
+        """The courses as ``courses_dir`` has them, by id."""
         return load_courses(self.config.courses_dir)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The labs that instructors make in the browser."""
+        return Shelf(self.config.data_dir / "authored")
+
+    @cached_property
+    def _live_courses(self) -> LiveCourses:
+        return LiveCourses(self.shipped_courses, self.shelf)
+
+    @property
+    def courses(self) -> tuple[Course, ...]:
+        """The courses of this instance as they are now, by id: shipped labs, then released authored ones."""
+        return self._live_courses.now()
 
     @cached_property
     def programmes(self) -> tuple[Programme, ...]:
         """The certificate tracks over several courses."""
-        return load_programmes(self.config.courses_dir, self.courses)
+        return load_programmes(self.config.courses_dir, self.shipped_courses)
 
     @cached_property
     def people(self) -> PeopleStore:
@@ -166,3 +190,19 @@ class Platform:
             if course.id == course_id:
                 return course
         raise KeyError(course_id)
+
+    def lab_or_draft(self, course_id: str, lab_id: str) -> Lab:
+        """The lab of that id, released or still in the making.
+
+        Raises:
+            KeyError: there is none.
+        """
+        try:
+            return self.course(course_id).lab(lab_id)
+        except KeyError:
+            return self.shelf.draft(course_id, lab_id).lab
+
+    def lab_environment(self) -> LabEnvironment:
+        """What grading runs of a lab see beside its files: the models."""
+        models = str(self.config.models_dir)
+        return {"read_only": [(models, models)], "environment": {"REELWRIGHT_MODELS": models}}

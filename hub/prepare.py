@@ -94,8 +94,10 @@ def release_course(platform: Platform, course: Course, say: Callable[[str], None
     from hub.gate import release_gate  # noqa: PLC0415 -- same
 
     gate = release_gate(platform)
-    folder, models_dir = platform.config.courses_dir / course.id, str(platform.config.models_dir)
+    folder = platform.config.courses_dir / course.id
     for lab in course.labs:
+        if not (folder / "source" / lab.id).is_dir():
+            continue  # authored in the browser: its instructor releases it
         stamp = platform.gradebooks / course.id / f".released-{lab.id}"
         digest = _content_digest(folder, lab)
         if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
@@ -107,9 +109,8 @@ def release_course(platform: Platform, course: Course, say: Callable[[str], None
                 lab.id,
                 store=platform.submissions,
                 rubric=lab.rubric,
-                read_only=[(models_dir, models_dir)],
-                environment={"REELWRIGHT_MODELS": models_dir},
                 gate=gate,
+                **platform.lab_environment(),
             )
         except ReleaseRefusedError as error:
             raise NotReady(f"{course.id}/{lab.id} cannot be released: {error} / {error.zh}") from error

@@ -45,6 +45,7 @@ def portal(platform: Platform) -> None:
     from werkzeug.middleware.dispatcher import DispatcherMiddleware  # noqa: PLC0415
 
     from hub.api import app as api  # noqa: PLC0415
+    from hub.authoring.bench import Bench  # noqa: PLC0415
     from hub.portal.app import PortalServices, create_app  # noqa: PLC0415 -- each process loads only its own part
     from hub.portal.session import HubSignIn  # noqa: PLC0415
 
@@ -61,7 +62,13 @@ def portal(platform: Platform) -> None:
     session = HubSignIn(
         api_url=f"{platform.addresses.url('hub')}/hub/api", api_token=secret("portal-token"), prefix="/services/portal/"
     )
-    app = create_app(services, session=session, courses=platform.courses, config=platform.config)
+    app = create_app(
+        services,
+        session=session,
+        courses=platform.shipped_courses,
+        config=platform.config,
+        bench=Bench(platform.shelf, platform.child_env(), platform.log / "authoring.log"),
+    )
     reading = api.create_app(platform.ledger, platform.tokens, pseudonym_key=session.key)
     _serve(platform, DispatcherMiddleware(app, {api.PREFIX: reading}), "portal")
 
@@ -71,6 +78,7 @@ def intake(platform: Platform) -> None:
     from jupyterhub.services.auth import HubAuth  # noqa: PLC0415
 
     from grader.app import create_app  # noqa: PLC0415
+    from hub.authoring.intake import draft_pages  # noqa: PLC0415
     from hub.reclaim.pages import session_pages  # noqa: PLC0415
     from hub.takes.pages import take_pages  # noqa: PLC0415
 
@@ -92,6 +100,7 @@ def intake(platform: Platform) -> None:
         more=[
             lambda learner: session_pages(platform.sessions, platform.ledger, learner),
             lambda learner: take_pages(take_desk(platform), learner),
+            lambda person: draft_pages(platform, person),
         ],
         compute_of=lambda learner: compute_of(platform, learner),
     )
@@ -263,7 +272,7 @@ def sandbox_of(config: Config, *, warm: bool = True) -> Sandbox:
 
 def rules_of(platform: Platform, course_id: str, lab_id: str) -> LabRules:
     """How submissions of this lab are taken, limited and counted."""
-    lab = platform.course(course_id).lab(lab_id)
+    lab = platform.lab_or_draft(course_id, lab_id)
     limits = Limits(
         wall_seconds=lab.time_limit_seconds,
         cpu_seconds=2 * lab.time_limit_seconds,

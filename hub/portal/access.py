@@ -73,6 +73,14 @@ def course_called(courses: tuple[Course, ...], course_id: str) -> Course:
     return abort(404, _("This site has no such course."))
 
 
+def led_course(portal: Portal, course_id: str) -> Course:
+    """The course ``course_id``, if the visitor teaches it: an administrator who does not sees no solutions either."""
+    course = course_called(portal.courses, course_id)
+    if course.id not in portal.services.people.courses_led_by(visitor().name):
+        abort(403, _("The labs of this course are made by its instructors."))
+    return course
+
+
 def led_cohort(people: PeopleStore, cohort_id: str) -> Cohort:
     """The cohort ``cohort_id``, if the visitor may run it."""
     cohort = people.cohort(cohort_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,15 @@ from flask import Flask, g, render_template, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
+from hub.authoring.bench import Bench
+from hub.authoring.live import LiveCourses
+from hub.authoring.shelf import Shelf
 from hub.compute.subsidy import read_subsidies
 from hub.portal import forms, frame, language, words
 from hub.portal.access import Visitor
 from hub.portal.pages import (
     admin,
+    authoring,
     callback,
     certificates,
     claims,
@@ -83,11 +88,17 @@ class Portal:
 
     services: PortalServices
     session: SignIn
-    courses: tuple[Course, ...]
+    live: LiveCourses
+    bench: Bench
     config: Config
     subsidies: SubsidyBook
     zone: ZoneInfo
     clock: Callable[[], int]
+
+    @property
+    def courses(self) -> tuple[Course, ...]:
+        """The courses as they are now, released authored labs included."""
+        return self.live.now()
 
 
 def _now_us() -> int:
@@ -102,11 +113,17 @@ def create_app(
     config: Config,
     prefix: str = PREFIX,
     clock: Callable[[], int] = _now_us,
+    bench: Bench | None = None,
 ) -> Flask:
-    """Build the portal's WSGI app, answering under ``prefix``; ``clock`` gives microseconds since the epoch."""
+    """Build the portal's WSGI app, answering under ``prefix``; ``clock`` gives microseconds since the epoch.
+
+    ``courses`` are those that were shipped; authored ones join them. ``bench`` does the work on drafts.
+    """
     site = services.people.site(config.site.id)
     zone = ZoneInfo(site.timezone if site else DEFAULT_ZONE)
-    portal = Portal(services, session, courses, config, read_subsidies(config.policy.subsidies), zone, clock)
+    bench = bench or Bench(Shelf(config.data_dir / "authored"), os.environ, config.data_dir / "authoring.log")
+    live, subsidies = LiveCourses(courses, bench.shelf), read_subsidies(config.policy.subsidies)
+    portal = Portal(services, session, live, bench, config, subsidies, zone, clock)
     app = Flask(__name__, static_url_path=f"{prefix}/static")
     app.secret_key = session.key
     app.config.update(
@@ -137,6 +154,7 @@ def create_app(
         similarity,
         hand,
         regrade,
+        authoring,
         funding,
         admin,
         claims,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 PART_OF = {
+    "authoring": "cohorts",
     "labs": "home",
     "join": "home",
     "regrade": "cohorts",

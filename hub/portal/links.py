@@ -26,6 +26,14 @@ def start(learner: str, course: Course, lab: Lab) -> str:
     return f"/hub/spawn/{quote(learner, safe='@~')}?{urlencode(options)}"
 
 
+def edit(learner: str, course_id: str, lab_id: str, *, as_learner: bool = False) -> str:
+    """One click that opens a lab in the making in its instructor's own server, starting that when it does not run."""
+    view = "?as=learner" if as_learner else ""
+    path = f"/user/{quote(learner, safe='@~')}/reelwright/draft/{course_id}/{lab_id}{view}"
+    options = {"opt-lab": lab_id, "opt-course": course_id, "next": path}
+    return f"/hub/spawn/{quote(learner, safe='@~')}?{urlencode(options)}"
+
+
 def reopen(learner: str, course_id: str, lab_id: str, *, own_origins: bool) -> str:
     """The notebook in a server that runs; with an origin per learner only the hub knows which, so it redirects."""
     path = notebook_path(learner, course_id, lab_id)

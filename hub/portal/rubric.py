@@ -64,9 +64,21 @@ def load_rubric(file: Path) -> Rubric:
         CourseError: the file is missing or is no rubric.
     """
     try:
-        return Rubric.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        return parse_rubric(file.read_bytes(), str(file))
+    except OSError as error:
         raise CourseError(f"{file}: not a rubric: {error}") from error
+
+
+def parse_rubric(content: bytes, name: str) -> Rubric:
+    """The rubric that ``content`` is; ``name`` is what it is called in the error.
+
+    Raises:
+        CourseError: it is none.
+    """
+    try:
+        return Rubric.model_validate(tomllib.loads(content.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise CourseError(f"{name}: not a rubric: {error}") from error
 
 
 def lab_rubric(courses_dir: Path, course: Course, lab: Lab) -> Rubric | None:

@@ -129,7 +129,7 @@ class DockerLab(LeasedLab, DockerSpawner):
 
     def _profile(self) -> ProfileConfig:
         options = self._options()
-        lab = self.platform.course(options.course).lab(options.lab)
+        lab = self.platform.lab_or_draft(options.course, options.lab)  # who may start a draft was settled before
         profile: ProfileConfig = self.platform.config.profiles[lab.profile]
         return profile
 

@@ -17,6 +17,7 @@ from hub.compute.lease import MINUTE_US, AllowanceExhausted, LeaseRequest, NoPri
 from hub.door.refusal import StartRefused
 from hub.spawner.endings import words_for
 from hub.spawner.options import LabOptions, OptionsRefused
+from labs.authoring import AUTHOR_VARIABLE
 from labs.model.profile import CHOSEN_VARIABLE, PROFILES_VARIABLE, written
 
 if TYPE_CHECKING:
@@ -124,18 +125,21 @@ class LeasedLab(Spawner):
         own_site = self.platform.config.site
         site = self.platform.people.site(person.site if person else own_site.id)
         locale = (person.locale if person else None) or own_site.locale
-        return {"REELWRIGHT_LOCALE": locale, "REELWRIGHT_TZ": site.timezone if site else "UTC"}
+        told = {"REELWRIGHT_LOCALE": locale, "REELWRIGHT_TZ": site.timezone if site else "UTC"}
+        is_author = bool(self.platform.people.courses_led_by(self.user.name))
+        return {**told, AUTHOR_VARIABLE: "1"} if is_author else told
 
     def _lease_request(self) -> LeaseRequest:
         options = self._options()
         name, people = self.user.name, self.platform.people
         course = self.platform.course(options.course)
         cohort = next((c for c in people.cohorts_of(name) if c.course == options.course), None)
-        if cohort is None and name not in people.instructors(options.course):
+        is_instructor = name in people.instructors(options.course)
+        if cohort is None and not is_instructor:
             why = (f"您不在课程 {options.course} 中。", f"You are not in the course {options.course}.")
             raise StartRefused(why, label="not-enrolled", link=self.platform.portal_url)
         try:
-            lab = course.lab(options.lab)
+            lab = self.platform.lab_or_draft(course.id, options.lab) if is_instructor else course.lab(options.lab)
         except KeyError as error:
             why = (f"没有名为 {options.lab} 的实验。", f"There is no lab called {options.lab}.")
             raise StartRefused(why, label="unknown-lab", link=self.platform.portal_url) from error
@@ -163,7 +167,7 @@ class LeasedLab(Spawner):
         """How takes are made here, as the toolkit in the lab reads it."""
         config = self.platform.config
         options = self._options()
-        machine = config.profiles[self.platform.course(options.course).lab(options.lab).profile]
+        machine = config.profiles[self.platform.lab_or_draft(options.course, options.lab).profile]
         return {PROFILES_VARIABLE: written(config.takes), CHOSEN_VARIABLE: machine.take}
 
     def _options(self) -> LabOptions:

@@ -77,7 +77,11 @@ def _show_overview(portal: Portal, problems: dict[str, str]) -> str:
     led = portal.services.people.cohorts_led_by(visitor().name)
     titles = {course.id: course.title.in_locale(language.current()) for course in portal.courses}
     offered = _led_courses(portal)
-    return render_template("classes.html", cohorts=led, titles=titles, courses=offered, problems=problems)
+    mine = portal.services.people.courses_led_by(visitor().name)
+    taught = tuple(course for course in portal.courses if course.id in mine)
+    return render_template(
+        "classes.html", cohorts=led, titles=titles, courses=offered, taught=taught, problems=problems
+    )
 
 
 def _show_class(portal: Portal, cohort_id: str, **more: object) -> str:

@@ -36,6 +36,7 @@ from grader.submission import HandMark, LabRules, Window
 from grader.verdict import CellScore, LabVersion, Limits, ProducedFile, Verdict
 from hub import award, programme_award
 from hub.api.store import Tokens
+from hub.authoring.shelf import Shelf
 from hub.compute.lease import LeaseRequest
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
@@ -229,6 +230,11 @@ class World:
     def release(self, lab: str, course: str = "micro-drama") -> None:
         """Hand a lab out from now on."""
         self.submissions.release(LabVersion(course, lab, "a" * 64, b"source", b"{}", {}, (), {}))
+
+    @property
+    def app_shelf(self) -> Shelf:
+        """Where the app keeps labs in the making."""
+        return Shelf(self.config.data_dir / "authored")
 
     def _app(self) -> Flask:
         services = PortalServices(
