@@ -71,7 +71,7 @@ def _problems(captions: Sequence[Caption], seconds: float, rule: CaptionRule) ->
             yield Words(f"第 {number} 条与上一条重叠", f"caption {number} overlaps the one before")
         if one.end > seconds + 1e-6:
             yield Words(f"第 {number} 条在片尾之后", f"caption {number} ends after the film")
-        if lasts < rule.shortest:
+        if lasts < rule.shortest - 1e-6:
             yield Words(
                 f"第 {number} 条只有 {lasts:.2f} 秒，至少 {rule.shortest} 秒",
                 f"caption {number} lasts {lasts:.2f} s, expected at least {rule.shortest}",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST = 0.045
-"""Mean change of colour, in 0..1, below which no cut is seen: a fade or a fast move stays under it, a night's cut not."""
+"""Mean change of colour, in 0..1, below which no cut is seen: fades and moves stay under it, cuts at night do not."""
 OVER = 3.0
 """A cut changes so many times more than the frames around it do."""
 AROUND = 4
