@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from certs import language
-from certs.display import day, duration, moment, percent
+from certs.display import LEVEL_WORDS, day, duration, moment, percent
 from certs.files import MAX_FILE_BYTES
 from certs.limit import Buckets, Rate
 from certs.verification import OUTCOME_WORDS, VERDICT_WORDS
@@ -57,6 +57,7 @@ def create_app(
     app.jinja_env.globals.update(
         profile=profile,
         outcome_words=OUTCOME_WORDS,
+        level_words=LEVEL_WORDS,
         verdict_words={verdict.value: words for verdict, words in VERDICT_WORDS.items()},
     )
     language.install(app)

@@ -26,6 +26,14 @@ class Text:
         return self.zh if locale.startswith("zh") else self.en
 
 
+class Level(StrEnum):
+    """How demanding a course is."""
+
+    FOUNDATION = "foundation"
+    INTERMEDIATE = "intermediate"
+    ADVANCED = "advanced"
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Skill:
     """Something the holder showed they can do."""
@@ -77,6 +85,7 @@ class Claim:
     completed_us: int
     valid_until_us: int | None = None
     identity_sha256: str | None = None
+    level: Level | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)

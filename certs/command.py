@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from certs.credential.controller import Controller, controller_document, parse_controller
 from certs.credential.document import DocumentRefusedError
 from certs.credential.witness import MAX_LOG_BYTES
-from certs.display import duration, percent
+from certs.display import LEVEL_WORDS, duration, percent
 from certs.files import MAX_FILE_BYTES, verify_file
 from certs.verification import OUTCOME_WORDS, Outcome, Verdict, Verification
 from certs.wording import microseconds, timestamp
@@ -166,6 +166,11 @@ def _fact_lines(answer: Verification, locale: str) -> list[str]:
         record = facts.record
         lines += [
             f"  {'总成绩' if zh else 'Score'}: {percent(record.score_percent)}",
+            *(
+                [f"  {'级别' if zh else 'Level'}: {LEVEL_WORDS[record.level].in_locale(locale)}"]
+                if record.level
+                else []
+            ),
             f"  {'实验时长' if zh else 'Lab time'}: {duration(record.lab_seconds).in_locale(locale)}",
             f"  {'GPU 时长' if zh else 'GPU time'}: {duration(record.gpu_seconds).in_locale(locale)}",
         ]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from certs.certificate import Text
+from certs.certificate import Level, Text
 from certs.wording import number
 
 # strftime would follow the server's locale.
 _MONTHS = "January February March April May June July August September October November December"
+LEVEL_WORDS = {
+    Level.FOUNDATION: Text(zh="入门", en="Foundation"),
+    Level.INTERMEDIATE: Text(zh="进阶", en="Intermediate"),
+    Level.ADVANCED: Text(zh="高级", en="Advanced"),
+}
 _MINUTE, _HOUR = 60, 3600
 
 

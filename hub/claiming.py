@@ -6,7 +6,7 @@ import calendar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from certs.certificate import Claim, LabEvidence, ProgrammeClaim, Skill, Text
+from certs.certificate import Claim, LabEvidence, Level, ProgrammeClaim, Skill, Text
 from hub import completion
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def claim(
         ai_use=_text(course.ai_use),
         completed_us=completed_us,
         valid_until_us=ages_us(course, completed_us),
+        level=None if course.level is None else Level(course.level),
     )
 
 

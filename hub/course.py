@@ -113,6 +113,8 @@ class Course(_Part):
     id: Slug
     programme: Slug
     version: str
+    level: Literal["foundation", "intermediate", "advanced"] | None = None
+    """As certificates say it; left out, they say none."""
     title: Text
     summary: Text
     skills: tuple[Skill, ...]

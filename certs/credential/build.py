@@ -165,6 +165,7 @@ def _course_lines(claim: Claim) -> dict[str, str | None]:
     return {
         "course": claim.course,
         "course version": claim.course_version,
+        "level": claim.level,
         "completed": timestamp(claim.completed_us),
         "score percent": number(claim.score_percent),
         "lab seconds": str(claim.lab_seconds),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from certs.certificate import LabEvidence, Skill, Text
+from certs.certificate import LabEvidence, Level, Skill, Text
 from certs.credential import record
 from certs.credential.addresses import is_trap
 from certs.credential.build import AI_GENRE, COURSE_GENRE, LAB_GENRE
@@ -30,6 +30,7 @@ _COURSE_LINES = frozenset(
         "subsidised gpu seconds",
     }
 )
+_COURSE_OPTIONAL = frozenset({"level"})
 _LAB_LINES = frozenset(
     {"lab", "lab version", "attempt", "score percent", "automatic percent", "graded", "submission sha256"}
 )
@@ -52,6 +53,7 @@ class CourseRecord:
     gpu_seconds: int
     subsidised_seconds: int
     subsidised_gpu_seconds: int
+    level: Level | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def _course(evidence: list[dict[str, Any]]) -> CourseRecord | None:
         return None
     if len(found) > 1:
         raise FactsError(f"evidence: got {len(found)} course records, expected one")
-    lines = record.read(_string(found[0]["narrative"]), required=_COURSE_LINES)
+    lines = record.read(_string(found[0]["narrative"]), required=_COURSE_LINES, optional=_COURSE_OPTIONAL)
     return CourseRecord(
         course=lines["course"],
         course_version=lines["course version"],
@@ -213,6 +215,7 @@ def _course(evidence: list[dict[str, Any]]) -> CourseRecord | None:
         gpu_seconds=int(lines["gpu seconds"]),
         subsidised_seconds=int(lines["subsidised seconds"]),
         subsidised_gpu_seconds=int(lines["subsidised gpu seconds"]),
+        level=Level(lines["level"]) if "level" in lines else None,
     )
 
 

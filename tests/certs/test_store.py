@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from certs.certificate import Certificate, State
+from certs.app import create_app
+from certs.certificate import Certificate, Level, State
 from certs.credential.identity import commit
+from certs.credential.opened import open_credential
 from certs.issue import issue_pending, refresh_lists, run_issuer
 from certs.rules import ClaimRefused
 from certs.status import read_list
@@ -226,3 +228,15 @@ def test_an_expiry_before_completion_and_a_bare_number_are_refused(
 ) -> None:
     with pytest.raises(ClaimRefused, match=next(iter(change))):
         store.request(replace(claim, **change))
+
+
+def test_the_level_is_signed_and_read_back(store: Store, claim: Claim, profile: IssuerProfile, key: IssuerKey) -> None:
+    asked = store.request(replace(claim, level=Level.FOUNDATION))
+    issue_pending(store, key, profile)
+    found = store.by_id(asked)
+    assert found is not None
+    facts = open_credential(found.document or b"").facts()
+    assert facts.record is not None
+    assert facts.record.level is Level.FOUNDATION
+    page = create_app(store, profile).test_client().get(f"/certs/{asked}?lang=en").text
+    assert "Foundation" in page
