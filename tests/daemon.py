@@ -30,6 +30,8 @@ KEEP = "REELWRIGHT_TEST_DOCKER_ROOT"
 """A folder in which the daemon keeps its images from one run of the tests to the next."""
 BUILT = "REELWRIGHT_TEST_LAB_IMAGE"
 """An image in that folder to use as it is, in place of building one."""
+BUILT_GRADER = "REELWRIGHT_TEST_GRADER_IMAGE"
+"""The same for the grader's image."""
 REQUIRED = "REELWRIGHT_TEST_DOCKER_REQUIRED"
 """Set where these tests must run: what would be skipped then fails."""
 
@@ -157,19 +159,35 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 def lab_image(daemon: Daemon) -> str:
     """The lab image, by its id, built by the command that an operator uses."""
-    if name := os.environ.get(BUILT):
-        return str(daemon.client.inspect_image(name)["Id"])
+    return named(daemon, BUILT) or build(daemon, "lab")
+
+
+def named(daemon: Daemon, variable: str) -> str:
+    """The image that the environment says to use as it is; empty when it names none."""
+    name = os.environ.get(variable)
+    return str(daemon.client.inspect_image(name)["Id"]) if name else ""
+
+
+def build(daemon: Daemon, name: str) -> str:
+    """Build one of our images; returns its id."""
     env = {**os.environ, "DOCKER_HOST": daemon.host, "TAG": "test", "PYTHON": sys.executable}
     done = subprocess.run(
-        ["sh", ROOT / "images" / "build", "lab"], env=env, capture_output=True, text=True, check=False, timeout=600
+        ["sh", ROOT / "images" / "build", name], env=env, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return str(daemon.client.inspect_image("reelwright/lab:test")["Id"])
+    return str(daemon.client.inspect_image(f"reelwright/{name}:test")["Id"])
 
 
 @pytest.fixture(scope="session")
 def image(daemon: Daemon) -> str:
     return lab_image(daemon)
+
+
+@pytest.fixture(scope="session")
+def grader_image(daemon: Daemon, image: str) -> str:
+    """The grader's image, on the lab image of this run."""
+    daemon.client.tag(image, "reelwright/lab", "test")
+    return named(daemon, BUILT_GRADER) or build(daemon, "grader")
 
 
 def answer(url: str) -> int:

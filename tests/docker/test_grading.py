@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -24,24 +23,14 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
-BUILT = "REELWRIGHT_TEST_GRADER_IMAGE"
-"""A grader image in the daemon's folder to use as it is, in place of building one."""
 GPU = "GPU-aaaaaaaa-0000-4000-8000-000000000001"
 LIMITS = replace(FAST, wall_seconds=120)
 TIGHT = replace(LIMITS, cpu_seconds=4, memory_mb=400, processes=30, disk_mb=16, output_bytes=20_000)
 
 
 @pytest.fixture(scope="module")
-def containers(daemon: Any, request: pytest.FixtureRequest) -> Containers:
-    name = os.environ.get(BUILT)
-    if name is None:
-        request.getfixturevalue("image")
-        env = {**os.environ, "DOCKER_HOST": daemon.host, "TAG": "test", "PYTHON": sys.executable}
-        words = ["sh", ROOT / "images" / "build", "grader"]
-        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=600)
-        assert done.returncode == 0, done.stdout + done.stderr
-        name = "reelwright/grader:test"
-    return Containers(name, daemon.host)
+def containers(daemon: Any, grader_image: str) -> Containers:
+    return Containers(grader_image, daemon.host)
 
 
 @pytest.fixture(scope="module")

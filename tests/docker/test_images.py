@@ -3,13 +3,16 @@
 import json
 import os
 import subprocess
-import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.daemon import ROOT, Daemon
+from hub.config import Config
+from hub.spawner import docker_network
+from tests.daemon import Daemon, build, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -27,18 +30,9 @@ BOX = """
 import importlib, pkgutil
 package = importlib.import_module("grader.sandbox")
 names = [found.name for found in pkgutil.iter_modules(package.__path__)]
-for name in names: importlib.import_module(f"grader.sandbox.{name}")
+for name in set(names) - {"container"}: importlib.import_module(f"grader.sandbox.{name}")
 print(len(names))
 """
-
-
-def build(daemon: Daemon, lab: str, name: str) -> str:
-    """The image's id; it stands on the lab image that this run of the tests has."""
-    daemon.client.tag(lab, "reelwright/lab", "test")
-    env = {**os.environ, "DOCKER_HOST": daemon.host, "TAG": "test", "PYTHON": sys.executable}
-    done = subprocess.run(["sh", ROOT / "images" / "build", name], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return str(daemon.client.inspect_image(f"reelwright/{name}:test")["Id"])
 
 
 def run(daemon: Daemon, image: str, *command: str, **host: Any) -> str:
@@ -56,43 +50,76 @@ def run(daemon: Daemon, image: str, *command: str, **host: Any) -> str:
     return said
 
 
-def test_the_grader_image_is_the_labs_python_and_the_graders_side_of_the_box(daemon: Daemon, image: str) -> None:
-    grader = build(daemon, image, "grader")
-    found = json.loads(run(daemon, grader, "python", "-c", PROBE))
+def test_the_grader_image_is_the_labs_python_and_the_graders_side_of_the_box(daemon: Daemon, grader_image: str) -> None:
+    found = json.loads(run(daemon, grader_image, "python", "-c", PROBE))
     assert (found["uid"], found["tools"]) == (1000, [])
     assert found["ours"] == ["labs", "grader"]
     assert "pkg:pypi/torch" in found["packages"]
-    assert int(run(daemon, grader, "python", "-c", BOX)) > 10
+    assert int(run(daemon, grader_image, "python", "-c", BOX)) > 10
 
 
-def test_the_hub_image_starts_the_platform(daemon: Daemon, image: str) -> None:
-    hub = build(daemon, image, "hub")
+def test_the_hub_image_runs_the_platform_beside_its_daemon(
+    daemon: Daemon, image: str, grader_image: str, tmp_path: Path
+) -> None:
+    hub = build(daemon, "hub")
     found = json.loads(run(daemon, hub, "python", "-c", PROBE))
     assert (found["uid"], found["tools"]) == (1000, [])
     assert found["ours"] == ["hub", "labs", "grader", "certs"]
     assert {"pkg:pypi/torch", "pkg:pypi/jupyterhub", "pkg:pypi/flask"} <= set(found["packages"])
-    assert ready(daemon, hub) == "200"
-
-
-def ready(daemon: Daemon, image: str) -> str:
-    """Start the platform as docs/docker.md says, without an engine's daemon, until its pages answer."""
-    client = daemon.client
-    walls = client.create_host_config(network_mode="none", init=True, cap_drop=["ALL"], security_opt=UNCONFINED)
-    walls |= {"MaskedPaths": [], "ReadonlyPaths": []}  # what the client calls systempaths=unconfined
-    made = client.create_container(image, host_config=walls)
-    client.start(made["Id"])
-    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/services/portal/health').status)"
-    deadline = time.monotonic() + 240
+    config = tmp_path / "reelwright.toml"
+    config.write_text(TOML.format(host=daemon.host, image=image, grader=grader_image, port=free_port()))
+    settings = Config.load(config)
+    rules = docker_network.script(settings.docker, has_egress=False)
+    subprocess.run(["sh", "-c", rules], check=True, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
     try:
-        while "ready: " not in client.logs(made["Id"]).decode():
-            assert time.monotonic() < deadline, client.logs(made["Id"]).decode()
-            assert client.inspect_container(made["Id"])["State"]["Running"], client.logs(made["Id"]).decode()
-            time.sleep(0.5)
-        asked = client.exec_create(made["Id"], ["python", "-c", ask])
-        return str(client.exec_start(asked["Id"]).decode().strip())
+        assert answered_by(daemon, hub, config, settings.server.port) == httpx.codes.OK
     finally:
+        docker_network.remove(daemon.client, settings.docker)
+
+
+TOML = """
+engine = "docker"
+data_dir = "/srv/reelwright"
+models_dir = "/srv/reelwright/models"
+courses_dir = "/opt/reelwright/app/courses"
+[server]
+port = {port}
+[grader]
+sandbox = "docker"
+image = "{grader}"
+[docker]
+host = "{host}"
+image = "{image}"
+instance = "boxed"
+network = "reelwright-boxed"
+bridge = "rw-boxed"
+subnet = "10.213.243.0/24"
+firewall = "given"
+"""
+
+
+def answered_by(daemon: Daemon, image: str, config: Path, port: int) -> int:
+    """Start the hub as docs/docker.md says, and ask its portal when it says that it is ready."""
+    client, socket = daemon.client, Path(daemon.host.removeprefix("unix://"))
+    data = config.parent / "data"
+    data.mkdir()
+    os.chown(data, 1000, 1000)
+    walls = client.create_host_config(
+        network_mode="host", init=True, cap_drop=["ALL"], security_opt=["no-new-privileges"],
+        group_add=[str(socket.stat().st_gid)],
+        binds=[f"{socket}:{socket}", f"{data}:/srv/reelwright", f"{config}:/etc/reelwright.toml:ro"],
+    )  # fmt: skip
+    made = client.create_container(
+        image, host_config=walls, environment={"REELWRIGHT_CONFIG": "/etc/reelwright.toml"}, stop_timeout=60
+    )
+    client.start(made["Id"])
+    deadline = time.monotonic() + 300
+    try:
+        while "ready: " not in (said := client.logs(made["Id"]).decode()):
+            assert time.monotonic() < deadline, said
+            assert client.inspect_container(made["Id"])["State"]["Running"], said
+            time.sleep(0.5)
+        return httpx.get(f"http://127.0.0.1:{port}/services/portal/health").status_code
+    finally:
+        client.stop(made["Id"], timeout=60)
         client.remove_container(made["Id"], force=True, v=True)
-
-
-# Grading's box is made of user namespaces, which Docker's own profiles close to those who are not root.
-UNCONFINED = ["seccomp=unconfined", "apparmor=unconfined"]
