@@ -276,37 +276,6 @@ def test_a_killed_hub_or_proxy_comes_back_and_the_session_lives_on(instance: Any
     assert '"first_bad": null' in instance.command("ledger", "verify", "--json").stdout
 
 
-def test_a_lab_that_used_up_its_memory_says_so_and_opens_again(instance: Any, people: Any, request: Any) -> None:
-    if instance.engine != "docker":
-        pytest.skip("the local engine sets no limit on memory")
-    page, client = people["trainee"].page, request.getfixturevalue("daemon").client
-    (container,) = client.containers(filters={"label": "reelwright.learner=xiaoyu"})
-    made = client.exec_create(container["Id"], ["python", "-c", HUNGRY])
-    client.exec_start(made["Id"], detach=True)
-    until(lambda: not client.containers(filters={"id": container["Id"]}), "the server was not ended")
-    # The hub looks every ten seconds; until then the proxy only knows that nobody answers.
-    for lang, words in (("en", "used up its memory"), ("zh_CN", "用尽了内存")):
-        until(
-            lambda lang=lang, words=words: words in read(page, f"/user/xiaoyu/lab?lang={lang}"), "no reason was given"
-        )
-    page.goto("/services/portal/?lang=en")
-    until(lambda: not instance.command("ledger", "verify").returncode, "the ledger does not hold")
-
-
-def test_while_the_engine_is_down_a_start_is_refused_with_the_reason(instance: Any, people: Any, request: Any) -> None:
-    if instance.engine != "docker":
-        pytest.skip("the local engine is no process of its own")
-    page, daemon = people["trainee"].page, request.getfixturevalue("daemon")
-    daemon.kill()
-    try:
-        page.goto("/services/portal/")
-        page.get_by_role("link", name=re.compile("(Start|Continue) the lab *: Script to shots")).first.click()
-        expect(page.get_by_role("alert").first).to_contain_text("The lab engine does not answer", timeout=90_000)
-        expect(page.get_by_role("main")).to_contain_text("has been given back")
-    finally:
-        daemon.start()
-
-
 def test_a_take_is_generated_and_scored(people: Any) -> None:
     page = people["trainee"].page
     open_lab(page, TAKE)
@@ -380,6 +349,38 @@ def test_the_session_is_stopped_charged_and_subsidised(instance: Any, people: An
     assert "subsid" in sessions.lower()
     told = instance.command("ledger", "verify")
     assert told.returncode == 0, told.stdout
+
+
+def test_a_lab_that_used_up_its_memory_says_so_and_opens_again(instance: Any, people: Any, request: Any) -> None:
+    if instance.engine != "docker":
+        pytest.skip("the local engine sets no limit on memory")
+    page, client = people["trainee"].page, request.getfixturevalue("daemon").client
+    open_lab(page, SCRIPT)
+    (container,) = client.containers(filters={"label": "reelwright.learner=xiaoyu"})
+    made = client.exec_create(container["Id"], ["python", "-c", HUNGRY])
+    client.exec_start(made["Id"], detach=True)
+    until(lambda: not client.containers(filters={"id": container["Id"]}), "the server was not ended")
+    # The hub looks every ten seconds; until then the proxy only knows that nobody answers.
+    for lang, words in (("en", "used up its memory"), ("zh_CN", "用尽了内存")):
+        until(
+            lambda lang=lang, words=words: words in read(page, f"/user/xiaoyu/lab?lang={lang}"), "no reason was given"
+        )
+    page.goto("/services/portal/?lang=en")
+    until(lambda: not instance.command("ledger", "verify").returncode, "the ledger does not hold")
+
+
+def test_while_the_engine_is_down_a_start_is_refused_with_the_reason(instance: Any, people: Any, request: Any) -> None:
+    if instance.engine != "docker":
+        pytest.skip("the local engine is no process of its own")
+    page, daemon = people["trainee"].page, request.getfixturevalue("daemon")
+    daemon.kill()
+    try:
+        page.goto("/services/portal/")
+        page.get_by_role("link", name=re.compile("(Start|Continue) the lab *: Script to shots")).first.click()
+        expect(page.get_by_role("alert").first).to_contain_text("The lab engine does not answer", timeout=90_000)
+        expect(page.get_by_role("main")).to_contain_text("has been given back")
+    finally:
+        daemon.start()
 
 
 def test_a_certificate_is_issued_and_the_employer_believes_it(instance: Any, people: Any, tmp_path: Path) -> None:
