@@ -261,21 +261,6 @@ def until(condition: Callable[[], Any], what: str) -> None:
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("part", ["jupyterhub_config.py", "configurable-http-proxy"])
-def test_a_killed_hub_or_proxy_comes_back_and_the_session_lives_on(instance: Any, people: Any, part: str) -> None:
-    page = people["trainee"].page
-    lab = f"/user/xiaoyu/api/contents/micro-drama/{SCRIPT}"
-    open_lab(page, SCRIPT)
-    killed = instance.pid_of(part)
-    os.kill(killed, signal.SIGKILL)
-    if part == "jupyterhub_config.py":
-        assert answers(page, lab) == 200, "without its hub the session goes on"
-    until(lambda: answers(page, "/hub/health") == 200 and answers(page, lab) == 200, f"{part} did not come back")
-    assert instance.pid_of(part) != killed
-    open_lab(page, SCRIPT)
-    assert '"first_bad": null' in instance.command("ledger", "verify", "--json").stdout
-
-
 def test_a_take_is_generated_and_scored(people: Any) -> None:
     page = people["trainee"].page
     open_lab(page, TAKE)
@@ -333,6 +318,21 @@ def test_the_trainee_reads_the_feedback(people: Any) -> None:
     seen = page.locator("body").inner_text() + "".join(frame.locator("body").inner_text() for frame in page.frames[1:])
     assert "the cliffhanger comes a beat late" in seen
     assert "HIDDEN TESTS" not in seen
+
+
+@pytest.mark.parametrize("part", ["jupyterhub_config.py", "configurable-http-proxy"])
+def test_a_killed_hub_or_proxy_comes_back_and_the_session_lives_on(instance: Any, people: Any, part: str) -> None:
+    page = people["trainee"].page
+    lab = f"/user/xiaoyu/api/contents/micro-drama/{SCRIPT}"
+    open_lab(page, SCRIPT)
+    killed = instance.pid_of(part)
+    os.kill(killed, signal.SIGKILL)
+    if part == "jupyterhub_config.py":
+        assert answers(page, lab) == 200, "without its hub the session goes on"
+    until(lambda: answers(page, "/hub/health") == 200 and answers(page, lab) == 200, f"{part} did not come back")
+    assert instance.pid_of(part) != killed
+    open_lab(page, SCRIPT)
+    assert '"first_bad": null' in instance.command("ledger", "verify", "--json").stdout
 
 
 def test_the_session_is_stopped_charged_and_subsidised(instance: Any, people: Any) -> None:
