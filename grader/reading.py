@@ -151,8 +151,10 @@ def check_may(sheet: Sheet, question: Question, reader: str, role: Role) -> None
     """Let ``reader`` mark ``question`` in ``role``, anew or once more while nobody has built on it.
 
     Raises:
-        Refused: others have read it already, it needs no moderator, or a third person is asked for.
+        Refused: it is their own, others have read it, it needs no moderator, or a third person is asked for.
     """
+    if reader == sheet.learner:
+        raise _refused("own-answer", "不能评阅自己的答案。", "Nobody marks their own answer.")
     if role == "appeal":
         _check_third(sheet, reader)
     elif sheet.appeal is not None:

@@ -79,6 +79,14 @@ def test_one_reader_settles_alone_where_the_course_asks_for_one() -> None:
         check_may(alone, HOOK, "zhao", "reading")
 
 
+@pytest.mark.parametrize("role", ["reading", "moderation", "appeal"])
+def test_nobody_marks_their_own_answer(role: Role) -> None:
+    apart = read(BLANK, ("hook", "wang", 0), ("hook", "zhao", 4))
+    sheet = {"reading": BLANK, "moderation": apart, "appeal": replace(apart, appeal=Appeal("Too few.", 1))}[role]
+    with pytest.raises(Refused, match="their own answer"):
+        check_may(sheet, HOOK, "ada", role)
+
+
 def test_what_was_marked_in_formgrader_is_not_read_again() -> None:
     marked = replace(BLANK, readers=1, mark=5.0)
     assert standing(marked, HOOK) == "settled"

@@ -100,7 +100,7 @@ def desk(portal: Portal, cohort: Cohort, course: Course, lab: Lab) -> Desk:
         sheets=sheets,
         rows=tuple(_row(one, _with_cell(sheets, one.question)) for one in asked),
         overall=overall([one.question for one in asked], sheets),
-        appeals=tuple(one for one in appealed if visitor().name not in past_readers(one.readings)),
+        appeals=tuple(one for one in appealed if visitor().name not in past_readers(one.readings) | {one.learner}),
         open_appeals=appealed,
         phrases=hand.phrases(course.id),
     )
