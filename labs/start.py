@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labs.authoring import AUTHOR_VARIABLE
+from labs.authoring import CONFIG_FOLDER as AUTHOR_FOLDER
 from labs.exchange.client import Intake
 from labs.exchange.fetch import fetch_lab, is_fetched, lab_folder
 from labs.language import LabError, Words
@@ -40,9 +42,13 @@ def bring_labs(home: Path) -> tuple[LabError | OSError, ...]:
 
 
 def server_environment(environment: dict[str, str]) -> dict[str, str]:
-    """``environment`` with our Jupyter configuration first on Jupyter's search path, and TZ from REELWRIGHT_TZ."""
+    """``environment`` with our Jupyter configuration first on Jupyter's search path, and TZ from REELWRIGHT_TZ.
+
+    An instructor's settings go before everybody's.
+    """
     rest = environment.get(CONFIG_VARIABLE)
-    path = os.pathsep.join([str(CONFIG_FOLDER), *([rest] if rest else [])])
+    ours = [AUTHOR_FOLDER, CONFIG_FOLDER] if environment.get(AUTHOR_VARIABLE) else [CONFIG_FOLDER]
+    path = os.pathsep.join([*map(str, ours), *([rest] if rest else [])])
     zone = environment.get(ZONE_VARIABLE)
     return environment | {CONFIG_VARIABLE: path} | ({"TZ": zone} if zone else {})
 

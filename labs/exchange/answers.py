@@ -41,6 +41,13 @@ class Text(_Answer):
         return str(Words(self.zh, self.en))
 
 
+class Taken(_Answer):
+    """A lab in the making as the course took it: its revision, and the address of its page."""
+
+    revision: Sha256
+    page: str
+
+
 class OpenLab(_Answer):
     """One lab of the learner's courses and when it may be handed in."""
 

@@ -43,8 +43,8 @@ class Packed:
     left_out: tuple[str, ...]
 
 
-def pack(folder: Path) -> Packed:
-    """Zip the regular files of ``folder``.
+def pack(folder: Path, *, without: frozenset[str] = frozenset()) -> Packed:
+    """Zip the regular files of ``folder``, but not of its subfolders called as in ``without``.
 
     Raises:
         ArchiveError: a file is too large or cannot be read, or there are too many.
@@ -53,7 +53,8 @@ def pack(folder: Path) -> Packed:
     left_out: list[str] = []
     for file in _files(folder):
         name = file.relative_to(folder).as_posix()
-        content = _content(file, name) if _is_wanted(name) else None
+        is_wanted = _is_wanted(name) and name.partition("/")[0] not in without
+        content = _content(file, name) if is_wanted else None
         if content is None:
             left_out.append(name)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from labs.exchange.answers import Attempts, IntakeError, Labs, OrderedTake, Refused, Session, SignedReceipt
+from labs.exchange.answers import Attempts, IntakeError, Labs, OrderedTake, Refused, Session, SignedReceipt, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 URL_VARIABLE = "REELWRIGHT_INTAKE_URL"
 TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+CONVERTING = httpx.Timeout(150.0, connect=5.0)
+"""For an answer that has to be made first."""
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -81,7 +83,21 @@ class Intake:
 
     def release(self, course: str, lab: str) -> Release:
         """The released files of a lab."""
-        answer = self._ask("GET", f"/api/courses/{course}/labs/{lab}/release")
+        return self._files(f"/api/courses/{course}/labs/{lab}/release")
+
+    def draft(self, course: str, lab: str, *, as_learner: bool = False) -> Release:
+        """A lab in the making, whole; ``as_learner``: as learners would get it. For the course's instructors only."""
+        path = f"/api/courses/{course}/drafts/{lab}"
+        return self._files(f"{path}/as-learner", CONVERTING) if as_learner else self._files(path)
+
+    def send_draft(self, course: str, lab: str, archive: bytes, *, base: str) -> Taken:
+        """Send a lab in the making; ``base`` is the revision it began from, or ``any`` to replace whatever is there."""
+        headers = {"Content-Type": "application/zip"}
+        path = f"/api/courses/{course}/drafts/{lab}?base={base}"
+        return _parsed(Taken, self._ask("PUT", path, content=archive, headers=headers))
+
+    def _files(self, path: str, timeout: httpx.Timeout = TIMEOUT) -> Release:
+        answer = self._ask("GET", path, timeout=timeout)
         announced = answer.headers.get("X-Reelwright-Digest", "")
         got = hashlib.sha256(answer.content).hexdigest()
         if got != announced:
@@ -148,9 +164,12 @@ class Intake:
         content: bytes | None = None,
         json: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> httpx.Response:
         try:
-            with self._http.stream(method, path, content=content, json=json, headers=headers) as answer:
+            with self._http.stream(
+                method, path, content=content, json=json, headers=headers, timeout=timeout
+            ) as answer:
                 body = _bounded(answer.iter_bytes())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise IntakeError(

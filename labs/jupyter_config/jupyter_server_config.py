@@ -1,5 +1,8 @@
 """A learner's Jupyter server: JupyterLab and what labs use, nothing else, so that it opens quickly."""
 
+import os
+
+from labs import authoring
 from labs.session import LABEXTENSIONS
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - traitlets gives it to configuration files
@@ -22,3 +25,6 @@ c.ContentsManager.allow_hidden = False
 c.FileContentsManager.delete_to_trash = False
 # Beside the extensions that are installed: the one that shows when the lab ends.
 c.LabApp.extra_labextensions_path = [str(LABEXTENSIONS)]
+if os.environ.get(authoring.AUTHOR_VARIABLE):
+    c.ServerApp.jpserver_extensions = {**c.ServerApp.jpserver_extensions, "labs.authoring.extension": True}
+    c.LabApp.extra_labextensions_path = [str(LABEXTENSIONS), str(authoring.LABEXTENSIONS)]
