@@ -51,6 +51,14 @@ def test_the_seed_and_the_prompt_decide(tmp_path: Path) -> None:
     )
 
 
+def test_a_prompt_outside_the_vocabulary_works_and_says_which_words_did_nothing(tmp_path: Path) -> None:
+    take = generate("cinematic close shot, a red umbrella", 1, tmp_path / "take.mp4", frames=9, steps=2)
+    assert take.record.unknown_words == ("cinematic",)
+    assert "the model does not know: cinematic" in take._repr_html_()
+    plain = generate("close shot, a red umbrella", 1, tmp_path / "plain.mp4", frames=9, steps=2)
+    assert "does not know" not in plain._repr_html_()
+
+
 def test_words_the_model_does_not_know_are_named_as_written() -> None:
     assert unknown_words("Cinematic close shot, 神秘的红色雨伞, cinematic") == ("Cinematic", "神秘", "cinematic")
     assert unknown_words("特写，推镜头，手机") == ()
