@@ -86,6 +86,7 @@ class BookedLease:
 def opened(body: Mapping[str, Any]) -> BookedLease:
     """A lease from what its ``lease.opened`` says."""
     asked = {**body["request"], "id": UUID(body["request"]["id"])}
+    LeaseRequest(**asked)  # refuses what is none
     held = int(body["held_uy"])
     lease = Lease(**asked, state="opened", started_us=None, ended_us=None, held_uy=held)
     spared = tuple((begin, end) for begin, end in body.get("spared", ()))

@@ -16,13 +16,17 @@ GENESIS = "0" * 64
 """What the first entry names as its previous digest."""
 
 
+# Made once: json.dumps makes one for every call, which was a tenth of what checking a chain takes.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(value: Any) -> str:
     """The one JSON text of ``value``.
 
     Raises:
         ValueError: it holds NaN or an infinity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest_of(*, previous: str, seq: int, kind: str, subject: str, recorded_us: int, body: str) -> str:

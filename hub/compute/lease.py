@@ -157,12 +157,18 @@ class LeaseRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease(LeaseRequest):
-    """A learner's hold on a profile, from grant to release. ``held_uy`` is what it still keeps of the allowance."""
+    """A learner's hold on a profile, from grant to release. ``held_uy`` is what it still keeps of the allowance.
+
+    It is made of a request that was looked at already, so it is not looked at again at every step of its life.
+    """
 
     state: LeaseState
     started_us: int | None
     ended_us: int | None
     held_uy: int
+
+    def __post_init__(self) -> None:
+        """Nothing: see above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

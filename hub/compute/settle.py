@@ -13,6 +13,7 @@ Clocks may step and engines may lag, so the rules are:
 from __future__ import annotations
 
 import itertools
+from collections import ChainMap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -148,34 +149,51 @@ def share(
     who: Beneficiary, policy: Policy, from_us: int, until_us: int, used: Mapping[CapKey, int], cuts: Spans = ()
 ) -> tuple[Shared, ...]:
     """Price a span and share each stretch of it between payers, counting caps down from stretch to stretch."""
-    counted, pieces = dict(used), list[Shared]()
+    # Laid over what was used, not a copy of it: when a chain is checked, that is everything for everybody.
+    more: dict[CapKey, int] = {}
+    counted, pieces = ChainMap(more, used), list[Shared]()  # type: ignore[arg-type]  # only the first map is written
     edges = (*policy.subsidies.edges, *itertools.chain.from_iterable(cuts))
-    for stretch in charge(policy.prices, who.profile, from_us, until_us, edges):
+    stretches = charge(policy.prices, who.profile, from_us, until_us, edges)
+    for place, stretch in enumerate(stretches):
         there = who._replace(hardware_origin=stretch.hardware_origin, provider=stretch.provider)
         year = int(stretch.day[:4])
         parts = split(
-            stretch.total_uy, at_us=stretch.from_us, year=year, who=there, book=policy.subsidies, used=counted
+            stretch.total_uy,
+            at_us=stretch.from_us,
+            year=year,
+            who=there,
+            book=policy.subsidies,
+            used=counted if place else used,
         )
         pieces.append(Shared(stretch, parts))
-        for part in parts:
-            _count(counted, part, year, there)
+        if place < len(stretches) - 1:  # nobody asks after the last one
+            for programme, paid in _paid(parts).items():
+                for key in cap_keys(programme, year, there):
+                    more[key] = counted.get(key, 0) + paid
     return tuple(pieces)
 
 
 def cap_uses(lines: tuple[ChargeLine, ...]) -> dict[CapKey, int]:
     """How much each cap key is used up by a settlement's lines."""
     uses: dict[CapKey, int] = {}
+    paid: dict[tuple[str, str], int] = {}
     for line in lines:
-        who = Beneficiary(line.learner, line.course, line.site, line.profile, "")
-        _count(uses, Part(line.programme, line.payer, line.amount_uy), int(line.day[:4]), who)
+        if line.payer != LEARNER:
+            paid[line.programme, line.day[:4]] = paid.get((line.programme, line.day[:4]), 0) + line.amount_uy
+    for (programme, year), amount in paid.items():
+        who = Beneficiary(lines[0].learner, lines[0].course, lines[0].site, lines[0].profile, "")
+        for key in cap_keys(programme, int(year), who):
+            uses[key] = uses.get(key, 0) + amount
     return uses
 
 
-def _count(uses: dict[CapKey, int], part: Part, year: int, who: Beneficiary) -> None:
-    if part.payer == LEARNER:
-        return
-    for key in cap_keys(part.programme, year, who):
-        uses[key] = uses.get(key, 0) + part.amount_uy
+def _paid(parts: tuple[Part, ...]) -> dict[str, int]:
+    """What programmes pay of a stretch."""
+    paid: dict[str, int] = {}
+    for part in parts:
+        if part.payer != LEARNER:
+            paid[part.programme] = paid.get(part.programme, 0) + part.amount_uy
+    return paid
 
 
 def _flags(lease: LeaseRequest, run: Run, length: int) -> Iterator[str]:

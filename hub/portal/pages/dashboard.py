@@ -66,6 +66,7 @@ def pages(portal: Portal) -> Blueprint:
             footage=portal.services.footage.rate((), begin, end).get(()),
             breakdowns=[_breakdown(portal, dimension, begin, end) for dimension in SHOWN_BY],
             titles=dimension_words(),
+            names={"programme": {rule.id: rule.title for rule in portal.subsidies.programme}},
         )
 
     return blueprint

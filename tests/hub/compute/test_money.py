@@ -1,6 +1,9 @@
 """Charges and splits are exact for any rules, and rule files that make no sense are refused with the reason."""
 
+import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -371,3 +374,14 @@ def test_two_versions_of_a_programme_at_once_are_refused_and_a_missing_file_is_n
         read_subsidies(file)
     with pytest.raises(PolicyError, match="cannot be read"):
         read_subsidies(tmp_path / "none.toml")
+
+
+SPLITS = Path(__file__).parent / "exact_splits.py"
+
+
+def test_random_programmes_split_exactly_and_stepped_clocks_bill_nothing_negative_or_twice() -> None:
+    done = subprocess.run([sys.executable, SPLITS, "2000", "7"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["programmes"] >= 2000
+    assert found["stepped"] > 500

@@ -7,10 +7,16 @@ import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import make_server
+
+from hub.compute.budget import Allotment
+from hub.compute.claim.value import ClaimRequest, Note
+from hub.compute.class_window import ClassWindow
+from hub.compute.lease import HOUR_US, LeaseRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +46,11 @@ PAGES = [
     ("wang", "/classes/{cohort}/hand/script-to-shots/next/reading?cell=essay&criterion=hook"),
     ("fund", "/funding"),
     ("fund", LINES),
+    ("fund", "/funding/dashboard"),
+    ("fund", "/claims"),
+    ("root", "/claims"),
+    ("root", "{claim}"),
+    ("root", "/operations"),
     ("root", "/admin"),
     ("fund", "/admin"),
     ("nobody", "/"),
@@ -53,6 +64,36 @@ def address(busy: Any) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/services/portal"
     server.shutdown()
+
+
+@pytest.fixture
+def money(busy: Any) -> str:
+    """A frozen claim of October with a query, whose page is returned; budgets, vouchers, a token, a class."""
+    noon = 1_792_080_000_000_000
+    for number, name in enumerate([f"learner{n}" for n in range(1, 7)], start=100):
+        lease = LeaseRequest(
+            id=UUID(int=number), learner=name, course="micro-drama", lab="first-take", cohort="", site="main",
+            profile="cpu", longest_us=HOUR_US, requested_us=noon,
+        )  # fmt: skip
+        busy.ledger.open(lease)
+        busy.ledger.record_started(lease.id, noon, "shim")
+        busy.ledger.record_ended(lease.id, noon + HOUR_US, "shim", "stopped")
+    asked = ClaimRequest(
+        id=UUID(int=1), programme="sh-ai-micro-drama-2026", payer="city", from_day="2026-10-01",
+        until_day="2026-11-01", operator="运营公司", contract="HT-2026-018",
+    )  # fmt: skip
+    frozen = busy.ledger.claims.freeze(asked)
+    said = Note(id=UUID(int=2), claim=asked.id, what="query", words="请说明首日用量。", by="fund", at_us=busy.now_us)
+    busy.ledger.claims.note(said)
+    given = Allotment(scope="site", who="main", micro_yuan=10**9, why="第四季度", by="root", at_us=busy.now_us)
+    busy.ledger.budgets.allot(given)
+    busy.ledger.vouchers.issue(2, "micro-drama", 10**7, busy.now_us + HOUR_US, "开放日", "root")
+    busy.tokens.make("Grafana", ["metrics", "report:site=main"], 90, "root")
+    busy.ledger.observe(UUID(int=9), "docker", noon, noon + HOUR_US)
+    cohort = str(busy.the_class.id)
+    hours = {"from_us": busy.now_us + HOUR_US, "until_us": busy.now_us + 3 * HOUR_US}
+    busy.ledger.classes.schedule(ClassWindow(course="micro-drama", cohort=cohort, by="wang", **hours))
+    return f"/claims/{frozen.request.id}"
 
 
 @pytest.fixture
@@ -78,11 +119,11 @@ def _violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(("lang", "width", "look"), LOOKS)
 def test_every_page_is_accessible_and_fits(
-    busy: Any, browser: Browser, address: str, lang: str, width: int, look: str
+    busy: Any, browser: Browser, address: str, money: str, lang: str, width: int, look: str
 ) -> None:
     for name, path in PAGES:
         page = _open(browser, address, name, width, look)
-        asked = path.format(cohort=busy.the_class.id)
+        asked = path.format(cohort=busy.the_class.id, claim=money)
         page.goto(f"{address}{asked}{'&' if '?' in asked else '?'}lang={lang}")
         assert page.locator("h1").count() == 1, (name, path)
         assert _violations(page) == [], (name, path)
