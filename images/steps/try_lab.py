@@ -17,7 +17,8 @@ NEEDED = (
 )  # fmt: skip
 LAZY = (
     ("diffusers", "LTXPipeline"), ("diffusers", "AutoencoderKLLTXVideo"), ("diffusers", "LTXVideoTransformer3DModel"),
-    ("transformers", "T5EncoderModel"), ("transformers", "AutoTokenizer"),
+    ("diffusers", "CogVideoXPipeline"), ("diffusers", "CogVideoXTransformer3DModel"),
+    ("diffusers", "DPMSolverMultistepScheduler"), ("transformers", "T5EncoderModel"), ("transformers", "AutoTokenizer"),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 UNSAID = 0.10
 """How often a caption is empty, so that the model also learns to draw without one (for guidance)."""
-LEFT_OUT, SHUFFLED, WITHOUT_DIRECTION = 0.08, 0.2, 0.1
+LEFT_OUT, SHUFFLED, WITHOUT_DIRECTION = 0.03, 0.1, 0.02
 
 
 def caption_for(wish: Wish, rng: np.random.Generator) -> str:

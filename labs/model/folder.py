@@ -40,14 +40,15 @@ class FileEntry(_Part):
 class ClipDefaults(_Part):
     """What the model draws when nothing else is asked. Sizes in pixels.
 
-    ``canvas_*`` is what the pipeline draws (it takes multiples of 32 only); the finished film is its middle,
-    ``width`` x ``height``. ``frame_step``: frame counts must be a multiple of it plus one.
+    ``canvas_*`` is what the pipeline draws (it takes certain multiples only); the finished film is its middle, made
+    ``enlarge`` times larger: ``width`` x ``height``. ``frame_step``: frame counts must be a multiple of it plus one.
     """
 
-    canvas_width: int = Field(gt=0, multiple_of=32)
-    canvas_height: int = Field(gt=0, multiple_of=32)
+    canvas_width: int = Field(gt=0, multiple_of=16)
+    canvas_height: int = Field(gt=0, multiple_of=16)
     width: int = Field(gt=0, multiple_of=2)
     height: int = Field(gt=0, multiple_of=2)
+    enlarge: int = Field(default=1, ge=1, le=8)
     frames: int = Field(gt=0)
     frame_step: int = Field(gt=0)
     max_frames: int = Field(gt=0)

@@ -1,9 +1,10 @@
-"""Makes the plumbing model: a diffusers LTXPipeline with random weights, so small that a CPU draws a clip in a second.
-
-It is untrained on purpose: its pictures are noise. It stands where the house model will stand, so that all around
-a model (folder, digest, pipeline, film, provenance) is real. Same seed, same bytes: making it twice gives one digest.
+"""Puts the house model into a folder: the released weights where this package holds them, else the plumbing model.
 
     python -m labs.model.make FOLDER
+
+The plumbing model is a diffusers LTXPipeline with random weights. It is untrained on purpose: its pictures are noise.
+It stands where the house model will stand, so that all around a model (folder, digest, pipeline, film, provenance) is
+real. Same seed, same bytes: making it twice gives one digest.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from labs.model.folder import MANIFEST, ClipDefaults, FileEntry, Manifest, Model
 from labs.model.vocabulary import PAD, UNKNOWN, chinese_terms, words
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
+RELEASED = Path(__file__).with_name("weights")
+"""Where labs.model.release puts the weights that this package carries; not there while none has passed the gate."""
 NAME = "plumbing-1"
 SEED = 20_260_101
 PROMPT_TOKENS = 32
@@ -61,23 +64,36 @@ provenance record. Nobody may judge a prompt by its pictures, and no certificate
 """
 
 
-def make_model(folder: str | Path) -> ModelFolder:
-    """Make the model in ``folder``, unless an unaltered model is there already.
+def install_model(folder: str | Path, released: Path = RELEASED) -> ModelFolder:
+    """Put the released house model in ``folder``, or the plumbing model while none is released.
 
-    It is written beside ``folder`` and renamed when whole, so an interrupted run leaves nothing half made.
+    Raises:
+        ModelError: ``folder`` exists but holds no unaltered model (nothing in it is touched), or ``released`` does not.
+    """
+    if not released.exists():
+        return make_model(folder)
+    open_model(released)
+    return _settled(folder, lambda workshop: shutil.copytree(released, workshop, dirs_exist_ok=True))
+
+
+def make_model(folder: str | Path) -> ModelFolder:
+    """Make the plumbing model in ``folder``, unless an unaltered model is there already.
 
     Raises:
         ModelError: ``folder`` exists but holds no unaltered model; nothing in it is touched.
     """
+    return _settled(folder, _make_plumbing)
+
+
+def _settled(folder: str | Path, fill: Callable[[Path], object]) -> ModelFolder:
+    """Have a folder filled beside ``folder`` and rename it when whole: an interrupted run leaves nothing half made."""
     target = Path(folder).absolute()
     if target.exists() and any(target.iterdir()):
         return open_model(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        _write_pipeline(workshop)
-        (workshop / "README.md").write_text(_card(), encoding="utf-8")
-        write_manifest(workshop, name=NAME, trained=False, clip=CLIP)
+        fill(workshop)
         let_everyone_read(workshop)
         workshop.replace(target)
     finally:
@@ -85,10 +101,16 @@ def make_model(folder: str | Path) -> ModelFolder:
     return open_model(target)
 
 
-def build_tokenizer(known: Container[str] | None = None) -> Any:
+def _make_plumbing(workshop: Path) -> None:
+    _write_pipeline(workshop)
+    (workshop / "README.md").write_text(_card(), encoding="utf-8")
+    write_manifest(workshop, name=NAME, pipeline="LTXPipeline", trained=False, clip=CLIP)
+
+
+def build_tokenizer(known: Container[str] | None = None, longest: int = PROMPT_TOKENS) -> Any:
     """A word-level tokenizer over the film vocabulary, or those words of it that a model learned.
 
-    Any other word becomes one ``<unk>``.
+    Any other word becomes one ``<unk>``; ``longest`` is how many words a prompt may have.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers  # noqa: PLC0415 - late: seconds to import
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
@@ -105,9 +127,7 @@ def build_tokenizer(known: Container[str] | None = None) -> Any:
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(behavior="removed")]
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token=PAD, unk_token=UNKNOWN, model_max_length=PROMPT_TOKENS
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token=PAD, unk_token=UNKNOWN, model_max_length=longest)
 
 
 def build_pipeline() -> Any:
@@ -171,14 +191,14 @@ def _card() -> str:
     return CARD.format(seed=SEED, words=", ".join(words()), **CLIP.model_dump())
 
 
-def write_manifest(folder: Path, *, name: str, trained: bool, clip: ClipDefaults) -> None:
+def write_manifest(folder: Path, *, name: str, pipeline: str, trained: bool, clip: ClipDefaults) -> None:
     """List every file of ``folder`` with its digest in the manifest that makes it a model folder."""
     files = {
         file.relative_to(folder).as_posix(): FileEntry(sha256=file_sha256(file), bytes=file.stat().st_size)
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    manifest = Manifest(name=name, pipeline="LTXPipeline", trained=trained, clip=clip, files=files)
+    manifest = Manifest(name=name, pipeline=pipeline, trained=trained, clip=clip, files=files)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -190,13 +210,13 @@ def let_everyone_read(folder: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make a model from the command line and print its name and digest; 1 when the folder cannot be used."""
+    """Put the model in place from the command line and print its name and digest; 1 when the folder cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m labs.model.make", description=__doc__)
     parser.add_argument("folder", type=Path)
     asked = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        made = make_model(asked.folder)
+        made = install_model(asked.folder)
     except (LabError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command speaks to a person
         return 1

@@ -28,7 +28,7 @@ second, of nine figures in four sets, after prompts in film language. 用于学�
   trained on clips that this repository's own renderer ("previs") drew, and on nothing else: no film, no photograph, no
   person's likeness. 训练数据全部由本仓库的程序绘制，没有使用任何影片、照片或真人形象。
 - **Shot size** means how much of the frame the figure fills at the middle of the clip.
-- Pipeline: diffusers `LTXPipeline`, stock classes, `from_pretrained` without a network
+- Pipeline: diffusers `CogVideoXPipeline`, stock classes, `from_pretrained` without a network
 - Made by: `python -m labs.model.train WORK`, then `python -m labs.model.release`
 - Licence: Apache-2.0, weights and code
 
@@ -69,7 +69,7 @@ def release(candidate: Path, target: Path, *, prompts: int = FEWEST_PROMPTS) -> 
         clip = folder.manifest.clip
         (workshop / "README.md").write_text(CARD.format(figures=found, **clip.model_dump()), encoding="utf-8")
         (workshop / MANIFEST).unlink()
-        write_manifest(workshop, name=NAME, trained=True, clip=clip)
+        write_manifest(workshop, name=NAME, pipeline=folder.manifest.pipeline, trained=True, clip=clip)
         let_everyone_read(workshop)
         workshop.replace(target)
     return found, open_model(target)

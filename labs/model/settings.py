@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "settings.json"
+FITTED_FROM = 8_000
+"""The number of the first clip that the autoencoder is computed from: beyond the bank's, so these are other clips."""
 
 
 class TrainingError(LabError):
@@ -26,31 +28,27 @@ class Settings(BaseModel):
 
     seed: int = 20_261_122
     shape: Shape = HOUSE
-    width: int = Field(default=96, multiple_of=32)
-    height: int = Field(default=160, multiple_of=32)
-    unit: int = 90
-    """Pixels of the finished film's width; the rest of the canvas is margin."""
+    width: int = Field(default=48, multiple_of=16)
+    height: int = Field(default=80, multiple_of=16)
+    unit: int = 45
+    """Pixels of the film's width before it is enlarged; the rest of the canvas is margin."""
     frames: int = 17
-    fps: int = 8
-    vae_steps: int = Field(default=6_000, ge=1)
-    vae_batch: int = Field(default=4, ge=1)
-    vae_window: int = Field(default=64, multiple_of=16)
-    """The autoencoder learns on square windows of this side, which is all its reach needs."""
-    vae_rate: float = 1.5e-3
-    bank: int = Field(default=20_000, ge=2)
+    fitted: int = Field(default=400, ge=1)
+    """How many clips the autoencoder is computed from."""
+    bank: int = Field(default=3_072, ge=2, le=FITTED_FROM)
     """How many clips the transformer learns from; rendered and encoded once."""
-    steps: int = Field(default=20_000, ge=1)
-    batch: int = Field(default=16, ge=1)
+    steps: int = Field(default=8_000, ge=1)
+    batch: int = Field(default=32, ge=1)
     muon_rate: float = 0.01
-    rate: float = 1e-3
-    ema: float = 0.999
-    first_frame: float = 0.3
-    """How often the first latent frame is given clean, for going on from a picture."""
+    rate: float = 2e-3
+    ema: float = 0.995
+    noisier: float = 0.5
+    """The mean of the logit of the times: above 0, more practice where there is more noise than picture."""
+    spread: float = 1.2
+    """The deviation of the logit of the times."""
 
 
-TRIAL = Settings(
-    shape=TINY, width=64, height=96, unit=54, vae_steps=3, vae_batch=2, vae_window=32, bank=4, steps=4, batch=2, ema=0.5
-)
+TRIAL = Settings(shape=TINY, width=32, height=48, unit=27, fitted=2, bank=4, steps=4, batch=2, ema=0.5)
 """Seconds long: tries out every stage."""
 
 

@@ -1,10 +1,11 @@
 """Trains the house model on clips of this repository's own renderer; goes on where it was stopped.
 
-    python -m labs.model.train WORK [--device cuda] [--threads 1] [--trial]
+    python -m labs.model.train WORK [--device cuda] [--threads 1] [--trial | --so-far]
 
-Stage 1 trains the autoencoder, stage 2 fills a bank of encoded clips, stage 3 trains the transformer; then the model
-is written to WORK/candidate, to be measured with labs.model.evaluate and released with labs.model.release. Settings are
-taken from WORK/settings.json, which the first call writes. Ctrl-C and a later call lose at most two minutes.
+Stage 1 computes the autoencoder, stage 2 fills a bank of encoded clips, stage 3 trains the transformer; then the model
+is written to WORK/candidate (with --so-far from the last checkpoint, training nothing), to be measured with
+labs.model.evaluate and released with labs.model.release. Settings are taken from WORK/settings.json, which
+the first call writes. Ctrl-C and a later call lose at most two minutes.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def train(work: Path, *, device: str | None = None, threads: int = 1, trial: bool = False) -> Path:
-    """Train to the end and return the candidate's folder.
+def train(
+    work: Path, *, device: str | None = None, threads: int = 1, trial: bool = False, so_far: bool = False
+) -> Path:
+    """Train to the end, or take the last checkpoint when ``so_far``, and return the candidate's folder.
 
     Raises:
         TrainingError: the work folder's settings cannot be read.
@@ -39,9 +42,12 @@ def train(work: Path, *, device: str | None = None, threads: int = 1, trial: boo
     chosen = settings.settled(work, settings.TRIAL if trial else settings.Settings())
     say = _log(work / "training.log")
     examples = Examples(chosen, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    vae = stages.train_vae(work, examples, say)
-    bank = stages.normalise(vae, fill_bank(work / "bank", examples, vae, say))
-    text_encoder, transformer = stages.train_flow(work, examples, bank, say)
+    vae = stages.fit_vae(work, examples, say)
+    if so_far:
+        text_encoder, transformer = stages.flow_so_far(work, examples, say)
+    else:
+        bank = fill_bank(work / "bank", examples, vae, say)
+        text_encoder, transformer = stages.train_flow(work, examples, bank, say)
     pipeline = house.build_pipeline(vae.cpu(), text_encoder.cpu(), transformer.cpu())
     about = {"seed": chosen.seed, "settings": chosen.model_dump(mode="json")}
     house.write_candidate(pipeline, work / "candidate", about)
@@ -56,9 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", help="cpu or cuda (default: cuda when there is one)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trial", action="store_true", help="a tiny model, a few steps: tries out every stage")
+    parser.add_argument("--so-far", action="store_true", help="a candidate from the last checkpoint, training nothing")
     asked = parser.parse_args(arguments)
     try:
-        train(asked.work, device=asked.device, threads=asked.threads, trial=asked.trial)
+        train(asked.work, device=asked.device, threads=asked.threads, trial=asked.trial, so_far=asked.so_far)
     except (LabError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command speaks to a person
         return 1

@@ -30,12 +30,14 @@ def render(
     height: int,
     unit: int | None = None,
     device: str = "cpu",
+    standing: bool = False,
 ) -> Tensor:
     """The clips as ``uint8[N, frames, height, width, 3]`` (RGB) on ``device``.
 
-    ``unit`` is how many pixels make a frame width: less than ``width`` where a margin will be cut off.
+    ``unit`` is how many pixels make a frame width: less than ``width`` where a margin will be cut off. ``standing``: on
+    standing sets, as :func:`labs.render.plan.plan` says.
     """
-    plans = [plan(wish, seed, frames) for wish, seed in zip(wishes, seeds, strict=True)]
+    plans = [plan(wish, seed, frames, standing=standing) for wish, seed in zip(wishes, seeds, strict=True)]
     unit = unit or width
     u, v = _frame(width, height, unit, device)
     look_x, look_y, zoom = (_column(plans, name, device) for name in ("look_x", "look_y", "log_zoom"))

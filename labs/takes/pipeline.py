@@ -55,6 +55,8 @@ def _loaded(path: str, _sha256: str, pipeline_class: str, profile: TakeProfile, 
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
     diffusers.utils.logging.disable_progress_bar()
+    # The house model joins parts of two stock pipelines, which diffusers would remark on at every load.
+    diffusers.utils.logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     torch.set_num_threads(int(os.environ.get(THREADS_VARIABLE, "1")))
     pipeline = getattr(diffusers, pipeline_class).from_pretrained(
@@ -129,15 +131,16 @@ def draw(
         "max_sequence_length": _most_tokens(pipeline.tokenizer),
         # The noise is drawn on the CPU wherever the model runs, so that a seed stays a seed.
         "generator": torch.Generator("cpu").manual_seed(seed),
-        "output_type": "np",
+        "output_type": "pt",
         "callback_on_step_end": _telling(on_step),
     }
     taken = inspect.signature(pipeline.__call__).parameters
     with torch.inference_mode():
-        film = pipeline(**{name: value for name, value in asked_for.items() if name in taken}).frames[0]
-    left = (clip.canvas_width - clip.width) // 2
-    top = (clip.canvas_height - clip.height) // 2
-    middle = film[:, top : top + clip.height, left : left + clip.width]
+        film = pipeline(**{name: value for name, value in asked_for.items() if name in taken}).frames[0].float().cpu()
+        if clip.enlarge > 1:
+            film = torch.nn.functional.interpolate(film, scale_factor=clip.enlarge, mode="bicubic").clamp(0, 1)
+    top, left = (film.shape[2] - clip.height) // 2, (film.shape[3] - clip.width) // 2
+    middle = film[:, :, top : top + clip.height, left : left + clip.width].permute(0, 2, 3, 1).numpy()
     drawn: NDArray[np.uint8] = (middle * 255).round().astype("uint8")
     return drawn
 

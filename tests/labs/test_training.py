@@ -14,6 +14,7 @@ from labs.model.captions import caption_for
 from labs.model.evaluate import Evaluation, held_out_wishes
 from labs.model.evaluate import main as evaluate_main
 from labs.model.house import WORDS
+from labs.model.make import install_model
 from labs.model.release import main as release_main
 from labs.model.release import release
 from labs.model.settings import FILE, TRIAL, TrainingError, settled
@@ -42,25 +43,34 @@ def test_a_candidate_is_a_whole_model_folder_that_draws(trial: Path, tmp_path: P
     assert unknown_words("close shot, 推镜头, a red hospital, 神秘", trial) == ("hospital", "神秘")
 
 
+def test_released_weights_are_what_gets_installed(trial: Path, tmp_path: Path) -> None:
+    installed = install_model(tmp_path / "house", released=trial)
+    assert installed.sha256 == open_model(trial).sha256
+    assert install_model(tmp_path / "house", released=trial).sha256 == installed.sha256
+    assert not install_model(tmp_path / "other", released=tmp_path / "none released").manifest.trained
+
+
 def test_training_goes_on_where_it_was_stopped(trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from labs.model import stages  # noqa: PLC0415 - torch takes seconds
 
     def stop_in_the_middle(_file: Path) -> Any:
         def say(words: str) -> None:
-            if words.startswith(("autoencoder: step 2", "transformer: step 3")):
+            if words.startswith(("autoencoder: computed", "transformer: step 3")):
                 raise KeyboardInterrupt
 
         return say
 
     monkeypatch.setattr(stages, "SAVE_SECONDS", -1.0)
     monkeypatch.setattr(stages, "TOLD_EVERY", 1)
+    weights = "transformer/diffusion_pytorch_model.safetensors"
     with monkeypatch.context() as stopped:
         stopped.setattr(training, "_log", stop_in_the_middle)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 training.train(tmp_path / "work", device="cpu", trial=True)
+    midway = training.train(tmp_path / "work", device="cpu", so_far=True)
+    assert (midway / weights).read_bytes() != (trial / weights).read_bytes()
     finished = training.train(tmp_path / "work", device="cpu")
-    weights = "transformer/diffusion_pytorch_model.safetensors"
     assert (finished / weights).read_bytes() == (trial / weights).read_bytes()
 
 
@@ -80,6 +90,24 @@ def test_an_untrained_model_is_measured_and_held_back(
     (tmp_path / "taken").mkdir()
     assert release_main([str(trial), str(tmp_path / "taken")]) == 2
     assert evaluate_main(["--model", str(tmp_path / "nowhere"), "--prompts", "3"]) == 2
+
+
+def test_the_computed_autoencoder_gives_pictures_back() -> None:
+    import torch  # noqa: PLC0415 - seconds to import
+
+    from labs.model import patches  # noqa: PLC0415
+    from labs.model.examples import Examples  # noqa: PLC0415
+    from labs.model.house import HOUSE, build_vae  # noqa: PLC0415
+
+    clips = Examples(TRIAL, "cpu").clips(range(8))
+    vae = build_vae(HOUSE).eval()
+    patches.fit(vae, clips)
+    with torch.no_grad():
+        code = vae.encode(clips).latent_dist.mode()
+        back = vae.decode(code).sample
+    assert (tuple(code.shape), back.shape) == ((8, HOUSE.latent_channels, 5, 6, 4), clips.shape)
+    assert float((back - clips).square().mean().sqrt()) < 0.12
+    assert float((clips - clips.mean()).square().mean().sqrt()) > 0.4
 
 
 def test_the_gate_wants_every_axis_the_time_and_the_seed() -> None:
