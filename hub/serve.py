@@ -36,6 +36,8 @@ SANDBOX_PROCESSES = 64
 SANDBOX_DISK_MB = 512
 SANDBOX_OUTPUT_BYTES = 2_000_000
 POLL_SECONDS = 0.5
+WORKER_POLL_SECONDS = 0.2
+"""How long a submission may lie before an idle worker looks."""
 LARGEST_BATCH_MB = 25
 """What an employer may drop on the certificate pages in one go."""
 
@@ -167,7 +169,7 @@ def worker(platform: Platform, name: str) -> None:
         rules_of=lambda course, lab: rules_of(platform, course, lab),
         stop=_stop_event(),
         name=f"worker-{name}",
-        poll_seconds=POLL_SECONDS,
+        poll_seconds=WORKER_POLL_SECONDS,
     )
 
 

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 COURSE = "bench"
 FRAMES = "frames"
 SECONDS = "five-seconds"
+START = "five-seconds-with-start"
 
 COURSE_TOML = """
 id = "bench"
@@ -137,11 +138,20 @@ def frames_lab() -> bytes:
     return _notebook(cells)
 
 
-def seconds_lab(rounds: int) -> bytes:
-    """Four cells, one of which multiplies matrices ``rounds`` times."""
+IMPORTS = """import torch
+from diffusers import AutoencoderKLLTXVideo, LTXPipeline, LTXVideoTransformer3DModel
+from transformers import T5EncoderModel
+"""
+"""What a lab that generates films loads before its first frame."""
+
+
+def seconds_lab(rounds: int, imports: str = "") -> bytes:
+    """Four or five cells, one of which multiplies matrices ``rounds`` times."""
+    loads = [_tagged(imports, "imports", locked=True)] if imports else []
     return _notebook(
         [
             new_markdown_cell("# Long work"),
+            *loads,
             _tagged(WORK % rounds, "work", solution=True),
             new_code_cell(WORK_RUN),
             _tagged(WORK_TEST, "work-test", grade=True, locked=True, points=1),
