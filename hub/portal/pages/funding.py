@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from hub.compute.report import DIMENSIONS
 from hub.portal import forms
-from hub.portal.access import only
+from hub.portal.access import only, visitor
 from hub.portal.charges import anonymous, chosen_row
 
 if TYPE_CHECKING:
@@ -128,6 +128,12 @@ def _period(portal: Portal) -> tuple[Period, dict[str, str]]:
     first, last = fields.day("first"), fields.day("last")
     if not fields.problems and not timedelta() <= last - first <= timedelta(days=LONGEST_DAYS):
         fields.problems["last"] = _("Expected a day after the first one, at most three years later.")
+    if not fields.problems and not visitor().holds("admin"):
+        # Whole months: two periods that differ by days would tell of those days, and of who worked on them.
+        first, last = (
+            first.replace(day=1),
+            (last.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1),
+        )
     by = tuple(name for name in DIMENSIONS if name in request.args.getlist("by"))
     return Period(first, last, by if "first" in request.args else ("course",)), fields.problems
 
