@@ -82,6 +82,11 @@ def _end_unpaid(platform: Platform, lease_id: UUID, witness: DockerWitness) -> i
     if state in {"opened", "running"}:
         return 0  # opened since we read the open ones
     log.warning("Ending the container of lease %s, which is %s", lease_id, state)
+    seen = witness.seen()
+    if state != "ended" and seen is not None and seen.started_us is not None:
+        # It ran and nobody is charged for it: the operator is told, with when.
+        until_us = max(seen.started_us, seen.finished_us or time.time_ns() // 1000)
+        platform.ledger.observe(lease_id, SOURCE, seen.started_us, until_us)
     witness.remove()
     return 1
 
