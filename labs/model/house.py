@@ -44,7 +44,7 @@ class Shape:
 
     latent_channels: int = 64
     heads: int = 4
-    head_width: int = 48
+    head_width: int = 64
     layers: int = 6
     text_width: int = 64
     time_width: int = 64

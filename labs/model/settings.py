@@ -39,9 +39,9 @@ class Settings(BaseModel):
     """How many clips the transformer learns from; rendered and encoded once."""
     steps: int = Field(default=8_000, ge=1)
     batch: int = Field(default=32, ge=1)
-    muon_rate: float = 0.01
-    rate: float = 2e-3
-    ema: float = 0.995
+    muon_rate: float = 0.006
+    rate: float = 1e-3
+    ema: float = 0.998
     noisier: float = 0.5
     """The mean of the logit of the times: above 0, more practice where there is more noise than picture."""
     spread: float = 1.2
