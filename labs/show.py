@@ -57,7 +57,5 @@ def _figure(file: Path, words: str, height: int) -> str:
     if file.stat().st_size > MAX_SHOWN_BYTES:
         return f"<figure><code>{html.escape(str(file))}</code><figcaption>{said}</figcaption></figure>"
     data = base64.b64encode(file.read_bytes()).decode("ascii")
-    player = (
-        f'<video controls loop muted height="{height}" aria-label="{said}" src="data:video/mp4;base64,{data}"></video>'
-    )
+    player = f'<video controls loop height="{height}" aria-label="{said}" src="data:video/mp4;base64,{data}"></video>'
     return f'<figure style="margin:4px">{player}<figcaption>{said}</figcaption></figure>'

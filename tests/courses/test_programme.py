@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,27 @@ def test_a_lab_says_what_it_is_in_both_languages(course: str, lab: str) -> None:
         if cell.cell_type == "markdown":
             assert any("\u4e00" <= letter <= "\u9fff" for letter in cell.source), cell.id
             assert sum(letter.isascii() and letter.isalpha() for letter in cell.source) > 100, cell.id
+
+
+def test_bold_words_are_shown_bold() -> None:
+    # CommonMark neither opens nor closes ** between a mark and a letter: the stars would be shown.
+    for course, lab in LABS:
+        lines = [
+            line for cell in _cells(course, lab) if cell.cell_type == "markdown" for line in cell.source.split("\n")
+        ]
+        assert [line for line in lines if _shows_stars(line)] == [], lab
+
+
+def _shows_stars(line: str) -> bool:
+    parts = line.split("**")
+    return any(
+        (_is_mark(inside[-1:]) and after[:1].isalnum()) or (_is_mark(inside[:1]) and before[-1:].isalnum())
+        for before, inside, after in zip(parts[::2], parts[1::2], parts[2::2], strict=False)
+    )
+
+
+def _is_mark(letter: str) -> bool:
+    return bool(letter) and unicodedata.category(letter).startswith("P")
 
 
 @pytest.mark.parametrize(("course", "lab"), LABS)
