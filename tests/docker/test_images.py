@@ -12,7 +12,7 @@ import pytest
 
 from hub.config import Config
 from hub.spawner import docker_network
-from tests.daemon import Daemon, build, free_port
+from tests.daemon import ROOT, Daemon, build, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -81,7 +81,7 @@ TOML = """
 engine = "docker"
 data_dir = "/srv/reelwright"
 models_dir = "/srv/reelwright/models"
-courses_dir = "/opt/reelwright/app/courses"
+courses_dir = "/srv/courses"
 [server]
 port = {port}
 [grader]
@@ -107,7 +107,10 @@ def answered_by(daemon: Daemon, image: str, config: Path, port: int) -> int:
     walls = client.create_host_config(
         network_mode="host", init=True, cap_drop=["ALL"], security_opt=["no-new-privileges"],
         group_add=[str(socket.stat().st_gid)],
-        binds=[f"{socket}:{socket}", f"{data}:/srv/reelwright", f"{config}:/etc/reelwright.toml:ro"],
+        binds=[
+            f"{socket}:{socket}", f"{data}:/srv/reelwright", f"{config}:/etc/reelwright.toml:ro",
+            f"{ROOT / 'courses' / 'micro-drama'}:/srv/courses/micro-drama:ro",
+        ],
     )  # fmt: skip
     made = client.create_container(
         image, host_config=walls, environment={"REELWRIGHT_CONFIG": "/etc/reelwright.toml"}, stop_timeout=60

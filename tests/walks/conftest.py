@@ -129,7 +129,8 @@ def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def running(folder: Path, engine: str, settings: str) -> Iterator[Instance]:
     """The instance, from its start to its end."""
-    shutil.copytree(ROOT / "courses", folder / "courses")
+    # The story's course alone: a start tries every lab of every course before it releases it.
+    shutil.copytree(ROOT / "courses" / "micro-drama", folder / "courses" / "micro-drama")
     course = folder / "courses" / "micro-drama" / "course.toml"
     text, changed = re.subn(r"min_lab_minutes = [\d.]+", "min_lab_minutes = 0.2", course.read_text(encoding="utf-8"))
     assert changed == 1
