@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from grader.sandbox.box import Box, BoxEnded, BoxPlan, Sandbox, SandboxUnavailable, open_sandbox
+from grader.sandbox.cgroup import make_group
 from grader.verdict import Limits
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIMITS = Limits(wall_seconds=30, cpu_seconds=20, memory_mb=600, processes=32, disk_mb=16, output_bytes=10_000)
 
@@ -99,3 +98,17 @@ def test_a_folder_that_cannot_be_shown_is_named(sandbox: Sandbox, tmp_path: Path
 def test_limits_must_be_positive() -> None:
     with pytest.raises(ValueError, match="memory_mb: got 0"):
         Limits(memory_mb=0)
+
+
+def test_a_box_has_no_more_than_one_core_whatever_runs_in_it() -> None:
+    group = make_group(Limits())
+    if group is None:
+        pytest.skip("no control group can be made here")
+    try:
+        files = [folder / name for folder in group.folders for name in ("cpu.max", "cpu.cfs_quota_us")]
+        found = {file.name: file.read_text().split()[0] for file in files if file.exists()}
+        if not found and not Path("/sys/fs/cgroup/cpu").exists():
+            pytest.skip("the host has no control over CPU time")
+        assert set(found.values()) == {"100000"}
+    finally:
+        group.remove()
