@@ -124,10 +124,11 @@ def test_the_ledger_holds_a_month(filled: Filled) -> None:
     assert checked.held, checked
     today = datetime.now(UTC).date()
     days = [(today + timedelta(days=shift)).isoformat() for shift in (-32, 1)]
-    total = filled.platform.ledger.report((), days[0], days[1]).total
-    assert total is not None
-    assert (total.learners, total.subsidised_uy) == (6, total.total_uy)
-    assert total.sessions > 20
+    # As operators see it: a report may hide a month that has only just begun, with few learners in it.
+    used = filled.platform.ledger.learners(days[0], days[1])
+    assert len({each.learner for each in used}) == 6
+    assert all(each.sums.subsidised_uy == each.sums.total_uy for each in used)
+    assert sum(each.sums.sessions for each in used) > 20
     assert filled.platform.ledger.open_leases() == ()
 
 
