@@ -47,7 +47,8 @@ def ensure_closed(client: APIClient, settings: DockerSettings, *, has_egress: bo
 
 def knock(client: Any, settings: DockerSettings) -> str:
     """What a lab's container finds at the gateway's address: ``open`` or ``closed``, or what went wrong."""
-    host = client.create_host_config(**docker_box.host_options(settings, MEMORY_MB), network_mode=settings.network)
+    walls = docker_box.host_options(settings, MEMORY_MB)
+    host = client.create_host_config(**walls, mem_limit=MEMORY_MB << 20, network_mode=settings.network)
     networks = client.create_networking_config({settings.network: client.create_endpoint_config()})
     with socket.create_server(("0.0.0.0", 0)) as door:  # noqa: S104 -- what labs must not reach
         made = client.create_container(

@@ -1,5 +1,6 @@
 """The doctor on a real daemon: what holds, and what is said when it does not."""
 
+import os
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hub import doctor
 from hub.config import Config
 from hub.finding import Finding
 from hub.platform import Platform
+from tests.daemon import RUNTIME
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -22,7 +24,8 @@ def findings(hub: Any, *changes: tuple[str, str]) -> dict[str, Finding]:
     return {finding.name: finding for finding in doctor.examine(Platform(Config.load(file)))}
 
 
-def test_a_host_that_is_set_up_is_found_so(hub: Any) -> None:
+def test_a_host_that_is_set_up_is_found_so(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{RUNTIME}:{os.environ['PATH']}")  # where this daemon finds NVIDIA's hook
     found = findings(hub)
     for name in (
         "docker daemon", "labs outlive the daemon", "limits of labs", "images", "images are pinned",
