@@ -127,6 +127,42 @@ def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     docker_network.remove(daemon.client, Config.load(folder / "reelwright.toml").docker)
 
 
+SMALL = """
+id = "small"
+programme = "small"
+version = "1"
+skills = []
+title = { zh = "小课", en = "Small course" }
+summary = { zh = "一个实验。", en = "One lab." }
+completion = { min_score = 60 }
+allowance = { yuan = "50" }
+
+[[labs]]
+id = "one"
+title = { zh = "一", en = "One" }
+summary = { zh = "一", en = "One" }
+minutes = 10
+weight = 1
+due_after_days = 7
+"""
+
+
+@pytest.fixture(scope="module")
+def small_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A fresh instance on the local engine with one course of one quick lab."""
+    folder = tmp_path_factory.mktemp("small")
+    source = folder / "courses" / "small" / "source" / "one"
+    source.mkdir(parents=True)
+    shutil.copy(ROOT / "hub" / "authoring" / "starters" / "code" / "starter.ipynb", source / "one.ipynb")
+    (folder / "courses" / "small" / "course.toml").write_text(SMALL, encoding="utf-8")
+    port = free_port()
+    (folder / "reelwright.toml").write_text(f'[site]\nlocale = "en"\n[server]\nport = {port}\n', encoding="utf-8")
+    started = Instance(folder, port)
+    started.start()
+    yield started
+    started.stop()
+
+
 def running(folder: Path, engine: str, settings: str) -> Iterator[Instance]:
     """The instance, from its start to its end."""
     # The story's course alone: a start tries every lab of every course before it releases it.
