@@ -144,7 +144,8 @@ def list_courses() -> None:
 
 @course.command()
 @click.argument("course_id")
-def release(course_id: str) -> None:
+@click.option("--record", is_flag=True, help="Note in the course's folder that its labs passed the gate as they are.")
+def release(course_id: str, record: bool) -> None:  # noqa: FBT001 -- click passes flags by name
     """Release the labs of COURSE_ID whose source has changed."""
     from hub import prepare
 
@@ -155,8 +156,8 @@ def release(course_id: str) -> None:
         raise click.UsageError(
             f"course: got {course_id!r}, expected one of {[c.id for c in platform.courses]}"
         ) from error
-    prepare.folders(platform)
-    prepare.release_course(platform, chosen, click.echo)
+    prepare.stores(platform, click.echo)
+    prepare.release_course(platform, chosen, click.echo, record=record)
 
 
 cli.add_command(ledger_commands(lambda: _platform().ledger))

@@ -1,7 +1,12 @@
-"""This instance's release gate: grades a lab's reference and its blank as its own workers would."""
+"""This instance's release gate: grades a lab's reference and its blank as its own workers would.
+
+A course may carry a record of the labs that passed it where the course was made (``gate.toml``, by digest of all that a
+release is made from): those are not gated again at every first start. A lab that differs by one byte is.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,11 +16,46 @@ from grader.sandbox.box import SandboxUnavailable
 from hub.serve import rules_of, sandbox_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from grader.release import Gate
     from grader.verdict import GradingJob, LabVersion, Verdict
     from hub.platform import Platform
+
+
+RECORD = "gate.toml"
+
+
+class RecordError(Exception):
+    """A course's record of its gate cannot be read; the message names the file and what was expected."""
+
+
+def read_record(course_folder: Path) -> dict[str, str]:
+    """The digests of a course's labs that passed the gate, by lab; none where there is no record.
+
+    Raises:
+        RecordError: the file is not what :func:`write_record` writes.
+    """
+    file = course_folder / RECORD
+    if not file.is_file():
+        return {}
+    try:
+        passed = tomllib.loads(file.read_text(encoding="utf-8"))["passed"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        raise RecordError(f"{file}: got {error}, expected a table [passed] of labs and digests; delete it") from error
+    return {str(lab): str(digest) for lab, digest in passed.items()}
+
+
+def write_record(course_folder: Path, passed: Mapping[str, str]) -> None:
+    """Record which labs passed the gate, as they are."""
+    lines = [
+        "# Labs that passed the release gate just as they lie here: a start does not grade them again.",
+        "# Written by `reelwright course release COURSE --record`; a changed lab is graded whatever stands here.",
+        "[passed]",
+        *(f'{lab} = "{digest}"' for lab, digest in sorted(passed.items())),
+    ]
+    (course_folder / RECORD).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def release_gate(platform: Platform, graded: Callable[[], None] = lambda: None) -> Gate:

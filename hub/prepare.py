@@ -42,17 +42,26 @@ def everything(platform: Platform, say: Callable[[str], None]) -> None:
     Raises:
         NotReady: something cannot be made here.
     """
-    folders(platform)
     proxy_program()
+    stores(platform, say)
     addresses.choose(platform.addresses_file, len(platform.courses))
+    for course in platform.courses:
+        release_course(platform, course, say)
+    engine_ready(platform, say)
+
+
+def stores(platform: Platform, say: Callable[[str], None]) -> None:
+    """Make folders, database and house model.
+
+    Raises:
+        NotReady: the disk is too full.
+    """
+    folders(platform)
     say("database: " + upgrade(platform.config.database_url))
     site = platform.config.site
     platform.people.put_site(Site(site.id, site.name_zh, site.name_en))
     if models.ensure(platform.config.models_dir):
         say("model: made the house model")
-    for course in platform.courses:
-        release_course(platform, course, say)
-    engine_ready(platform, say)
 
 
 def folders(platform: Platform) -> None:
@@ -84,22 +93,28 @@ def proxy_program() -> list[str]:
     return [program]
 
 
-def release_course(platform: Platform, course: Course, say: Callable[[str], None]) -> None:
+def release_course(platform: Platform, course: Course, say: Callable[[str], None], *, record: bool = False) -> None:
     """Release every lab whose source or rubric has changed since it was last released, each through the gate.
+
+    A lab that its course records as having passed, just as it is, is not graded again. ``record`` writes that record.
 
     Raises:
         NotReady: a lab cannot be released; the message says why.
     """
     from grader.release import ReleaseRefusedError, release_lab  # noqa: PLC0415 -- nbgrader takes a second to import
-    from hub.gate import release_gate  # noqa: PLC0415 -- same
+    from hub.gate import RecordError, read_record, release_gate, write_record  # noqa: PLC0415 -- same
 
     gate = release_gate(platform)
     folder = platform.config.courses_dir / course.id
+    try:
+        passed = read_record(folder)
+    except RecordError as error:
+        raise NotReady(str(error)) from error
     for lab in course.labs:
         if not (folder / "source" / lab.id).is_dir():
             continue  # authored in the browser: its instructor releases it
         stamp = platform.gradebooks / course.id / f".released-{lab.id}"
-        digest = _content_digest(folder, lab)
+        digest = content_digest(folder, lab)
         if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
             continue
         try:
@@ -109,16 +124,19 @@ def release_course(platform: Platform, course: Course, say: Callable[[str], None
                 lab.id,
                 store=platform.submissions,
                 rubric=lab.rubric,
-                gate=gate,
+                gate=None if passed.get(lab.id) == digest else gate,
                 **platform.lab_environment(),
             )
         except ReleaseRefusedError as error:
             raise NotReady(f"{course.id}/{lab.id} cannot be released: {error} / {error.zh}") from error
         stamp.write_text(digest, encoding="ascii")
+        passed[lab.id] = digest
         say(f"released {course.id}/{lab.id} as version {made.version[:12]}")
+    if record:
+        write_record(folder, {lab.id: passed[lab.id] for lab in course.labs if lab.id in passed})
 
 
-def _content_digest(course_folder: Path, lab: Lab) -> str:
+def content_digest(course_folder: Path, lab: Lab) -> str:
     """SHA-256 over the names and bytes of all that a release of ``lab`` is made from."""
     files = [file for file in (course_folder / "source" / lab.id).rglob("*") if file.is_file()]
     if lab.rubric:

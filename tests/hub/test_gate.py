@@ -8,6 +8,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from hub import prepare
 from hub.config import Config
+from hub.course import load_courses
+from hub.gate import read_record, write_record
 from hub.migrate import upgrade
 from hub.platform import Platform
 
@@ -65,3 +67,36 @@ def test_a_lab_is_released_once_its_reference_and_its_blank_are_graded_right(pla
     assert platform.submissions.current_lab_version("small", "one") is not None
     prepare.release_course(platform, platform.courses[0], said.append)
     assert [line.split(" as ")[0] for line in said] == ["released small/one"]
+
+
+def test_a_recorded_lab_is_not_graded_again_and_a_changed_one_is(platform: Platform) -> None:
+    course, said = platform.courses[0], []
+    folder = platform.config.courses_dir / "small"
+    # The reference gets no point here: only the record lets it through.
+    (folder / "source" / "one" / "one.ipynb").write_text(notebook("assert seconds == 3"))
+    write_record(folder, {"one": prepare.content_digest(folder, course.labs[0])})
+    prepare.release_course(platform, course, said.append)
+    assert [line.split(" as ")[0] for line in said] == ["released small/one"]
+    (folder / "source" / "one" / "one.ipynb").write_text(notebook("assert seconds == 4"))
+    with pytest.raises(prepare.NotReady, match="cannot be released"):
+        prepare.release_course(platform, course, said.append)
+
+
+def test_a_passed_course_is_recorded(platform: Platform) -> None:
+    folder = platform.config.courses_dir / "small"
+    (folder / "source" / "one" / "one.ipynb").write_text(notebook("assert seconds == 2"))
+    prepare.release_course(platform, platform.courses[0], lambda _: None, record=True)
+    assert read_record(folder) == {"one": prepare.content_digest(folder, platform.courses[0].labs[0])}
+
+
+def test_a_record_that_cannot_be_read_stops_the_release_with_the_remedy(platform: Platform) -> None:
+    (platform.config.courses_dir / "small" / "gate.toml").write_text("passed = [")
+    with pytest.raises(prepare.NotReady, match=r"gate\.toml: got .* delete it"):
+        prepare.release_course(platform, platform.courses[0], lambda _: None)
+
+
+def test_the_shipped_record_is_of_the_shipped_labs() -> None:
+    courses = Path(__file__).parent.parent.parent / "courses"
+    for course in load_courses(courses):
+        digests = {lab.id: prepare.content_digest(courses / course.id, lab) for lab in course.labs}
+        assert read_record(courses / course.id) == digests, f"run: reelwright course release {course.id} --record"
