@@ -345,7 +345,7 @@ def test_the_session_is_stopped_charged_and_subsidised(instance: Any, people: An
         page.wait_for_timeout(1000)
         page.reload()
     sessions = page.get_by_role("main").inner_text()
-    assert re.search(r"¥0\.0[1-9]|¥0\.[1-9]", sessions), sessions
+    assert re.search(r"¥0\.\d*[1-9]", sessions), sessions  # a fast story costs less than a cent of a yuan
     assert "subsid" in sessions.lower()
     told = instance.command("ledger", "verify")
     assert told.returncode == 0, told.stdout
