@@ -34,7 +34,7 @@ class Outlet:
         found = _OUTLET.fullmatch(text)
         host, port = (found[1].strip("[]").lower(), int(found[2])) if found else ("", 0)
         if not (1 <= port <= LARGEST_PORT) or not (_is_address(host) or _NAME.fullmatch(host)):
-            raise ValueError(f"got {text!r}, expected host:port such as pypi.org:443")
+            raise ValueError(f"got {text!r}, expected host:port such as files.example:443")
         return cls(host, port)
 
     @property

@@ -64,12 +64,12 @@ DOCKER = 'engine = "docker"\n[profiles.cpu]\ntitle_zh = "一"\ntitle_en = "one"\
 
 def test_containers_are_configured_in_their_own_sections(tmp_path: Path) -> None:
     text = DOCKER + (
-        'image = "lab:2"\negress = ["pypi.org:443"]\n[docker]\nimage = "lab:1"\nimages = ["lab:2"]\n'
+        'image = "lab:2"\negress = ["files.example:443"]\n[docker]\nimage = "lab:1"\nimages = ["lab:2"]\n'
         '[gpu]\ninventory = "config"\nslices = [{uuid = "GPU-0000", gpu_class = "h100", memory_mb = 80000}]\n'
     )
     config = Config.load(write(tmp_path, text))
     assert config.docker.image_for(config.profiles["cpu"].image) == "lab:2"
-    assert [str(outlet) for outlet in config.profiles["cpu"].egress] == ["pypi.org:443"]
+    assert [str(outlet) for outlet in config.profiles["cpu"].egress] == ["files.example:443"]
     assert config.has_egress
     assert config.gpu.slices[0].gpu_class == "h100"
 

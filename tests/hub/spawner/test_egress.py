@@ -19,7 +19,7 @@ SELF = "127.0.0.1"
 @pytest.mark.parametrize(
     ("text", "host", "port"),
     [
-        ("pypi.org:443", "pypi.org", 443),
+        ("files.example:443", "files.example", 443),
         ("Files.PythonHosted.org:443", "files.pythonhosted.org", 443),
         ("10.0.0.7:8080", "10.0.0.7", 8080),
         ("[2001:db8::1]:443", "2001:db8::1", 443),
@@ -32,7 +32,7 @@ def test_a_place_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["pypi.org", "*.pypi.org:443", "pypi.org:0", "pypi.org:70000", "https://pypi.org:443", "a b:443", ":443", ""],
+    ["files.example", "*.files.example:443", "files.example:0", "files.example:70000", "https://files.example:443", "a b:443", ":443", ""],
 )
 def test_a_pattern_or_half_a_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected host:port"):
@@ -96,9 +96,9 @@ def test_what_is_listed_is_reached_and_bytes_pass_both_ways() -> None:
 
 
 def test_what_is_not_listed_stays_closed_and_the_list_is_said() -> None:
-    (answer,) = said((SELF, (Outlet("pypi.org", 443),)), head("evil.example:443"))
+    (answer,) = said((SELF, (Outlet("files.example", 443),)), head("evil.example:443"))
     assert answer.startswith("HTTP/1.1 403")
-    assert "evil.example:443 is not on this lab's list, which has: pypi.org:443" in answer
+    assert "evil.example:443 is not on this lab's list, which has: files.example:443" in answer
 
 
 def test_a_listed_name_that_leads_to_this_host_opens_nothing() -> None:
@@ -108,15 +108,15 @@ def test_a_listed_name_that_leads_to_this_host_opens_nothing() -> None:
 
 
 def test_another_lease_another_address_or_another_method_is_refused() -> None:
-    place = (Outlet("pypi.org", 443),)
-    stranger = head("pypi.org:443", UUID(int=7))
-    plain = head("http://pypi.org/", method="GET")
-    nameless = b"CONNECT pypi.org:443 HTTP/1.1\r\n\r\n"
-    broken = head("pypi.org:443", "no-lease")
-    long = b"CONNECT pypi.org:443 HTTP/1.1\r\nx: " + b"x" * 20_000 + b"\r\n\r\n"
+    place = (Outlet("files.example", 443),)
+    stranger = head("files.example:443", UUID(int=7))
+    plain = head("http://files.example/", method="GET")
+    nameless = b"CONNECT files.example:443 HTTP/1.1\r\n\r\n"
+    broken = head("files.example:443", "no-lease")
+    long = b"CONNECT files.example:443 HTTP/1.1\r\nx: " + b"x" * 20_000 + b"\r\n\r\n"
     asked = (stranger, plain, nameless, broken, long)
     assert [answer.split()[1] for answer in said((SELF, place), *asked)] == ["407", "405", "407", "400", "431"]
-    assert said(("10.0.0.9", place), head("pypi.org:443"))[0].split()[1] == "407"
+    assert said(("10.0.0.9", place), head("files.example:443"))[0].split()[1] == "407"
 
 
 def test_one_lab_cannot_take_all_connections() -> None:
