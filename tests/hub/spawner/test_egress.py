@@ -32,7 +32,16 @@ def test_a_place_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["files.example", "*.files.example:443", "files.example:0", "files.example:70000", "https://files.example:443", "a b:443", ":443", ""],
+    [
+        "files.example",
+        "*.files.example:443",
+        "files.example:0",
+        "files.example:70000",
+        "https://files.example:443",
+        "a b:443",
+        ":443",
+        "",
+    ],
 )
 def test_a_pattern_or_half_a_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected host:port"):
