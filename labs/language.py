@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import Literal
 
 LOCALE_VARIABLE = "REELWRIGHT_LOCALE"
@@ -53,3 +54,17 @@ class LabError(Exception):
     def __init__(self, zh: str, en: str) -> None:
         self.words = Words(zh, en)
         super().__init__(str(self.words))
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, then the lines of the learner's own cells that led to it.
+
+        IPython asks for it by this name. The toolkit's insides are left out: nothing in them is for a learner to mend.
+        """
+        own = [step for step in extract_tb(self.__traceback__) if _is_cell(step.filename)]
+        told = [f"\x1b[31m{type(self).__name__}\x1b[0m: {self.words}", ""]
+        return told + [str(Words(f"第 {step.lineno} 行", f"line {step.lineno}")) + f":  {step.line}" for step in own]
+
+
+def _is_cell(filename: str) -> bool:
+    """Whether code stands in a notebook's cell: ipykernel and IPython name them so."""
+    return "ipykernel_" in filename or filename.startswith("<ipython-input")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hub.reclaim.sessions import Sessions
 
 MOST_SECONDS = 31 * 86_400
+HOUR_MINUTES = 60
 
 
 def session_pages(sessions: Sessions, ledger: Ledger, learner: Callable[[str], str]) -> Blueprint:
@@ -42,6 +43,8 @@ def session_pages(sessions: Sessions, ledger: Ledger, learner: Callable[[str], s
             is_noticed=expected.notice is not None,
             cost_uy=_cost_uy(ledger, lease, now),
             left_uy=ledger.account(who, lease.course).left_uy,
+            hour_uy=_price_uy(ledger, lease, HOUR_MINUTES, now),
+            held_uy=_price_uy(ledger, lease, _minutes_left(lease, now), now),
         )
 
     return pages
@@ -62,7 +65,16 @@ def _cost_uy(ledger: Ledger, lease: Lease, now_us: int) -> int | None:
     """The list price of the session so far; None where no tariff prices it any more."""
     started_us = lease.started_us or now_us
     minutes = max(0, min(now_us - started_us, lease.longest_us)) // MINUTE_US
+    return _price_uy(ledger, lease, minutes, started_us)
+
+
+def _minutes_left(lease: Lease, now_us: int) -> int:
+    """Whole minutes that the session may still last: their price is held of the allowance."""
+    return max(0, (lease.started_us or now_us) + lease.longest_us - now_us) // MINUTE_US
+
+
+def _price_uy(ledger: Ledger, lease: Lease, minutes: int, from_us: int) -> int | None:
     try:
-        return ledger.quote(lease.learner, lease.course, lease.profile, minutes, started_us, site=lease.site).total_uy
+        return ledger.quote(lease.learner, lease.course, lease.profile, minutes, from_us, site=lease.site).total_uy
     except NoPriceError:
         return None

@@ -49,6 +49,8 @@ def argv(walls: Walls, command: list[str]) -> list[str]:
     line = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     line += ["--hostname", "lab", "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
     line += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 -- the lab's own, empty at start
+    # bubblewrap would make /etc for its own user alone, and the learner could read none of these files.
+    line += ["--perms", "0755", "--dir", "/etc"]
     for name in (*SYSTEM_FOLDERS, *SYSTEM_FILES):
         line += _system(Path(name))
     for folder in python_folders():

@@ -73,7 +73,10 @@ class Labs(_Answer):
 
 
 class Session(_Answer):
-    """The learner's running lab: when it ends and why, what it costs so far and what is left, in micro-yuan."""
+    """The learner's running lab: when it ends and why, what it costs so far and what is left, in micro-yuan.
+
+    ``hour_uy`` is the list price of an hour (None where nothing prices it), ``held_uy`` what it may still cost.
+    """
 
     course: Slug
     lab: str
@@ -84,6 +87,8 @@ class Session(_Answer):
     is_noticed: bool
     cost_uy: int | None
     left_uy: int
+    hour_uy: int | None = None
+    held_uy: int | None = None
 
 
 class OrderedTake(_Answer):

@@ -177,5 +177,8 @@ def opened_film(file: Path) -> Iterator[Any]:
     """
     with opened_media(file) as container:
         if not container.streams.video:
-            raise MeasureError(f"{file}：文件里没有视频流", f"{file}: the file has no video stream")
+            raise MeasureError(
+                f"{file}：文件里没有视频流；请重新导出带画面的影片，或检查文件名",
+                f"{file}: the file has no video stream; export it again with a picture, or check the file's name",
+            )
         yield container

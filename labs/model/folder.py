@@ -13,13 +13,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from labs.language import LabError
+from labs.language import LabError, Words
 
 MODELS_VARIABLE = "REELWRIGHT_MODELS"
 DEFAULT_MODEL = "house"
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 1_000_000
 _BLOCK = 1 << 20
+REINSTALL = Words(
+    "请告诉教师，由管理员重新安装模型", "tell your instructor: an administrator has to install the model again"
+)
+"""What helps where a model's files are not what they should be."""
 
 
 class ModelError(LabError):
@@ -96,8 +100,9 @@ def model_folder(name: str = DEFAULT_MODEL) -> Path:
     root = os.environ.get(MODELS_VARIABLE)
     if not root:
         raise ModelError(
-            f"环境变量 {MODELS_VARIABLE} 未设置；它应指向模型所在的文件夹",
-            f"{MODELS_VARIABLE} is not set; expected the folder that holds the models",
+            f"环境变量 {MODELS_VARIABLE} 未设置；它应指向模型所在的文件夹。请从课程页面启动实验，或告诉教师",
+            f"{MODELS_VARIABLE} is not set; expected the folder that holds the models. "
+            "Start the lab from its course page, or tell your instructor",
         )
     return Path(root) / name
 
@@ -116,8 +121,8 @@ def open_model(path: str | Path | None = None) -> ModelFolder:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"])) or "JSON"
         raise ModelError(
-            f"{folder / MANIFEST}：清单无效（{where}：{problem['msg']}）",
-            f"{folder / MANIFEST}: the manifest is not valid ({where}: {problem['msg']})",
+            f"{folder / MANIFEST}：清单无效（{where}：{problem['msg']}）；{REINSTALL.zh}",
+            f"{folder / MANIFEST}: the manifest is not valid ({where}: {problem['msg']}); {REINSTALL.en}",
         ) from error
     for name, entry in manifest.files.items():
         _check_file(folder, name, entry)
@@ -145,8 +150,8 @@ def _manifest_bytes(folder: Path) -> bytes:
             content = stream.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise ModelError(
-            f"模型文件夹 {folder} 里没有可读的 {MANIFEST}（{error.strerror}）",
-            f"the model folder {folder} has no readable {MANIFEST} ({error.strerror})",
+            f"模型文件夹 {folder} 里没有可读的 {MANIFEST}（{error.strerror}）；{REINSTALL.zh}",
+            f"the model folder {folder} has no readable {MANIFEST} ({error.strerror}); {REINSTALL.en}",
         ) from error
     if len(content) > MAX_MANIFEST_BYTES:
         raise ModelError(f"{file}：超过 {MAX_MANIFEST_BYTES} 字节", f"{file}: more than {MAX_MANIFEST_BYTES} bytes")
@@ -157,13 +162,12 @@ def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     file = folder / name
     if not file.is_file():
         raise ModelError(
-            f"模型文件夹 {folder} 缺少文件 {name}；请重新安装模型",
-            f"the model folder {folder} lacks the file {name}; install the model again",
+            f"模型文件夹 {folder} 缺少文件 {name}；{REINSTALL.zh}",
+            f"the model folder {folder} lacks the file {name}; {REINSTALL.en}",
         )
     got = file_sha256(file)
     if got != entry.sha256:
         raise ModelError(
-            f"模型文件 {file} 被改动过：SHA-256 为 {got}，清单写的是 {entry.sha256}；请重新安装模型",
-            f"the model file {file} was altered: SHA-256 is {got}, the manifest says {entry.sha256}; "
-            "install the model again",
+            f"模型文件 {file} 被改动过：SHA-256 为 {got}，清单写的是 {entry.sha256}；{REINSTALL.zh}",
+            f"the model file {file} was altered: SHA-256 is {got}, the manifest says {entry.sha256}; {REINSTALL.en}",
         )

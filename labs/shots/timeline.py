@@ -57,11 +57,23 @@ def read_timeline(path: str | Path) -> otio.schema.Timeline:
     try:
         found = otio.adapters.read_from_file(str(path), adapter_name="otio_json")
     except (OSError, otio.exceptions.OTIOError, ValueError) as error:
-        raise ShotError(f"{path}：读不出时间线：{error}", f"{path}: no readable timeline: {error}") from error
+        raise _unreadable(path, _first_line(error)) from error
     if not isinstance(found, otio.schema.Timeline):
-        got = type(found).__name__
-        raise ShotError(f"{path}：得到 {got}，应为 Timeline", f"{path}: got {got}, expected a Timeline")
+        raise _unreadable(path, type(found).__name__)
     return found
+
+
+def _unreadable(path: str | Path, got: str) -> ShotError:
+    return ShotError(
+        f"{path}：读不出时间线（得到：{got}，应为 OpenTimelineIO 的 Timeline）；"
+        "请用 write_timeline 重新写出，或从剪辑软件重新导出",
+        f"{path}: no readable timeline (got {got}, expected an OpenTimelineIO Timeline); "
+        "write it again with write_timeline, or export it again from the editing program",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _clip(shot: Shot, frames: int, rate: int) -> otio.schema.Clip:

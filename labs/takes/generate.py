@@ -7,11 +7,13 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from labs.language import Words
 from labs.model import ModelFolder, model_folder, open_model
 from labs.model.profile import CHOSEN_VARIABLE, TakeProfile, take_profile
 from labs.provenance import Output, Record, record_take, sha256_of
 from labs.provenance.record import Model, Parameters
 from labs.takes import pipeline as engine
+from labs.takes.allowance import require_payable
 from labs.takes.film import write_film
 from labs.takes.shared import TakeOrder, order
 from labs.takes.take import Take, TakeError, check_seed, film_path
@@ -45,6 +47,7 @@ def generate(
     Raises:
         TakeError: prompt, seed, frames, path or profile cannot be used, or the take server refused it.
         ModelError: the model folder is missing, incomplete or altered.
+        BudgetError: the running session cannot pay for so many frames and steps; nothing was drawn.
     """
     film = film_path(path)
     check_seed(seed)
@@ -55,7 +58,12 @@ def generate(
     else:
         folder = open_model(model if model is not None else model_folder(chosen.model))
         asked = parameters(folder, frames=frames, fps=fps, steps=steps, guidance=guidance)
+        require_payable(folder, chosen, asked)
         drawn, record = draw_film(folder, chosen, prompt, seed, asked, film)
+    if record.unknown_words:
+        named = ", ".join(record.unknown_words)
+        told = Words(f"模型不认识、没有画进去的词：{named}", f"The model does not know, and drew without: {named}")
+        print(told)  # noqa: T201 - said where the learner looks, also when the take is not shown
     return Take(drawn, film, record_take(record, film))
 
 

@@ -199,6 +199,7 @@ def test_a_lab_hears_its_end_and_its_cost(lab: Lab, ask: Any) -> None:
     assert (told["why"], told["is_noticed"], told["lab"]) == ("idle", False, "first-take")
     assert told["cost_uy"] > 0
     assert told["left_uy"] > 0
+    assert told["held_uy"] == pytest.approx(told["hour_uy"] * 210 / 60, abs=210), "what the session may still cost"
 
 
 NONSENSE = [

@@ -76,6 +76,12 @@ def test_a_learner_sees_only_their_own_processes(homes: Path) -> None:
     assert seen["processes"] <= 3
 
 
+def test_a_learner_reads_what_programs_need_of_the_system(homes: Path) -> None:
+    seen = look(homes, "learner", {"people": "/etc/passwd", "passwords": "/etc/shadow"})
+    assert str(seen["people"]).startswith("root:")
+    assert seen["passwords"] == "FileNotFoundError"
+
+
 def test_models_are_there_to_read_and_not_to_write(homes: Path) -> None:
     models = homes.parent / "models"
     models.mkdir()
