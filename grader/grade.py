@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from grader.check.hidden import run_session
 from grader.check.notebook import NotebookRefused
 from grader.check.reasons import Reason
 from grader.check.rebuild import LabBroken, Step, rebuild
 from grader.check.report import graded_notebook
 from grader.check.score import score_cells
-from grader.check.secrecy import cover
-from grader.check.session import CheckerBroken, Record, run_session
+from grader.check.session import CheckerBroken, Record
 from grader.verdict import Failure, GradingJob, Verdict
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def grade(job: GradingJob, sandbox: Sandbox) -> Verdict:
     except (LabBroken, CheckerBroken) as error:
         failure = Failure("infrastructure", f"评分系统出错：{error}", f"The grader failed: {error}")
         return Verdict((), b"", failure, time.monotonic() - started)
-    # 3. What hidden tests handed in does not come back out; points come from what the checker saw.
-    cover(steps, record, job)
+    # 3. Points come from what the checker saw, everything that is shown from before hidden tests ran.
     scores = score_cells(steps, record)
     failed = Failure("learner", record.ended.zh, record.ended.en) if record.ended else None
     return Verdict(scores, graded_notebook(steps, record, scores), failed, time.monotonic() - started, record.files)

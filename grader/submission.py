@@ -148,6 +148,8 @@ class LabResult:
     late_percent: float
     graded_us: int
     items: tuple[Item, ...]
+    open_appeals: int = 0
+    """Appeals against its hand marks that a third person has not decided, or whose new mark has not arrived yet."""
 
     @property
     def score(self) -> float:

@@ -113,6 +113,8 @@ def reissue(records: Records, course: Course, certificate_id: str, models_dir: P
     if found.superseded_by is not None:
         raise NotAwardedError("superseded", f"{certificate_id} is superseded by {found.superseded_by}")
     claimed = claim_now(records, course, learner_of(found), models_dir)
+    if claimed is None and any(one.open_appeals for one in records.submissions.results(course.id, learner_of(found))):
+        raise NotAwardedError("appealed", f"{certificate_id}: its holder has appealed, and nobody has decided yet")
     if claimed is None:
         raise NotAwardedError("incomplete", f"{certificate_id}: its holder has not completed {course.id} as it is now")
     if found.state is State.REFUSED:

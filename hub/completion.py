@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from hub.compute.lease import Metered
     from hub.course import Course
 
-Kind = Literal["labs", "hand", "lab_score", "score", "rubric", "minutes"]
+Kind = Literal["labs", "hand", "lab_score", "score", "rubric", "minutes", "appeal"]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One part of the completion rule; ``got`` and ``expected`` in the unit of its kind (labs, percent or minutes)."""
+    """One part of the completion rule; ``got`` and ``expected`` in the unit of its kind (labs, percent …)."""
 
     kind: Kind
     held: bool
@@ -58,6 +58,7 @@ def evaluate(course: Course, results: Sequence[LabResult], metered: Metered) -> 
     lowest, rule = min(scores.values()), course.completion
     graded = sum(not result.awaiting_hand for result in by_lab.values())
     minutes = metered.lab_seconds / 60
+    appeals = sum(result.open_appeals for result in by_lab.values())
     conditions = (
         Condition("labs", len(by_lab) == len(course.labs), len(by_lab), len(course.labs)),
         Condition("hand", graded == len(by_lab), graded, len(by_lab)),
@@ -65,6 +66,8 @@ def evaluate(course: Course, results: Sequence[LabResult], metered: Metered) -> 
         Condition("score", score >= rule.min_score, score, rule.min_score),
         _rubric(course, by_lab),
         Condition("minutes", minutes >= rule.min_lab_minutes, minutes, rule.min_lab_minutes),
+        # What a third person is about to change is not certified before.
+        Condition("appeal", appeals == 0, 0, appeals),
     )
     return Completion(conditions, score)
 

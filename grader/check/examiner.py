@@ -15,24 +15,27 @@ import os
 import sys
 import traceback
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.check.lesson import Lesson
 from grader.check.link import Link, ProxyError
 from grader.check.measuring import Measuring, refuse_decoders
 from grader.check.names import Names, without_magics
+from grader.check.parts import definitions, open_part
 from grader.check.proxy import number_of
 from grader.check.seeds import Seeds
 from grader.sandbox import box_files
 from grader.sandbox.pipe import PipeClosed
+from grader.sandbox.snapshots import NONE, Snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from grader.sandbox.pipe import Pipe
 
+Run = Any
+"""Runs one cell: takes the request, its tree and its name, answers the value it ends with."""
 _MAX_TEXT = 4000
 LAB_FILES = "/tmp/lab"  # noqa: S108  the checker's own tmpfs
 
@@ -61,67 +64,117 @@ class Examiner:
         self._link.may_change = self._names.may_change
         self._seeds = Seeds(lambda module, name, args: self._link.ask("seed", args, module=module, name=name))
         self._hidden: dict[str, frozenset[int]] = {}
-        Measuring(pipe).install()
+        self._snapshots, self._copy = Snapshots(), NONE
+        self._earlier: list[ast.stmt] = []
+        self._measuring = Measuring(pipe)
+        self._measuring.install()
 
     def serve(self) -> None:
-        """Answer requests until the other side is gone."""
+        """Answer requests until the other side is gone; a copy answers the one that it was woken for."""
         with contextlib.suppress(PipeClosed):
-            while True:
+            while not self._snapshots.is_copy:
                 request = self._pipe.receive()
-                self._pipe.send({"ok": getattr(self, f"_op_{request['op']}")(request)})
+                self._pipe.send(getattr(self, f"_op_{request['op']}")(request))
 
-    def _op_write(self, request: dict[str, Any]) -> None:
+    def _op_write(self, request: dict[str, Any]) -> dict[str, Any]:
         folder = LAB_FILES if request["lab"] else self._work
         with contextlib.suppress(OSError):
             box_files.write_file(folder, request["path"], request["content"], more=request["more"])
+        return {"ok": None}
 
-    def _op_remove(self, request: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):
-            Path(self._work, request["path"]).unlink()
+    def _op_remove(self, request: dict[str, Any]) -> dict[str, Any]:
+        box_files.remove_file(self._work, request["path"])
+        return {"ok": None}
 
-    def _op_solution(self, request: dict[str, Any]) -> None:
+    def _op_solution(self, request: dict[str, Any]) -> dict[str, Any]:
         self._names.meet_solution(request["source"], request["released"])
+        return {"ok": None}
 
     def _op_shared(self, request: dict[str, Any]) -> dict[str, Any]:
-        return self._examine(request)
+        return {"ok": self._examine(request, self._whole)}
 
     def _op_test(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a test, hidden lines and all."""
         self._names.forget_fetched()
-        return self._examine(request)
+        return {"ok": self._examine(request, self._whole)}
 
-    def _examine(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run one cell; how it ended, where, and what it printed."""
+    def _op_released(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run what learners know of a test; where its hidden lines begin, leave a copy behind that can run those."""
+        self._names.forget_fetched()
+        return {"ok": self._examine(request, self._as_released)}
+
+    def _op_wake(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Let a copy go on; it answers first, in the request it was made in, and this when it has ended."""
+        return {"back": self._snapshots.wake(request["number"])}
+
+    def _examine(self, request: dict[str, Any], run: Run) -> dict[str, Any]:
+        """Run one cell; how it ended, where, what it printed, and which copy waits to end it otherwise."""
         name = f"<cell {request['number']}>"
-        source = without_magics(request["source"])
-        self._hidden[name] = frozenset(request["hidden"])
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        self._link.problem = None
+        self._read_as(name, without_magics(request["source"]), request["hidden"])
+        self._link.problem, self._copy = None, NONE
         out, err = _Capped(), _Capped()
         self._seeds.wrap()
         self._seeds.muted = False
-        error, value = self._execute(source, name, out, err)
+        error, value = self._execute(request, name, run, out, err)
         self._seeds.muted = True
         problem = self._link.problem or error
         outcome = self._outcome(problem, name) if problem else {"passed": not err.getvalue(), "value": _credit(value)}
-        return {**outcome, "printed": out.getvalue(), "complained": err.getvalue(), "dead": self._link.dead}
+        said = {"printed": out.getvalue(), "complained": err.getvalue()}
+        return {**outcome, **said, "dead": self._link.dead, "copy": self._copy}
 
-    def _execute(self, source: str, name: str, out: _Capped, err: _Capped) -> tuple[BaseException | None, Any]:
-        value = None
+    def _read_as(self, name: str, source: str, hidden: Iterable[int]) -> None:
+        """Take ``source`` for the text of the cell called ``name``, in messages too."""
+        self._hidden[name] = frozenset(hidden)
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+
+    def _execute(
+        self, request: dict[str, Any], name: str, run: Run, out: _Capped, err: _Capped
+    ) -> tuple[BaseException | None, Any]:
         os.chdir(self._work)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                tree = ast.parse(source, name)
+                tree = ast.parse(without_magics(request["source"]), name)
                 self._names.meet_test(tree)
                 self._import_first(tree)
-                last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-                exec(compile(tree, name, "exec"), self._names)  # noqa: S102  the lab's own test
-                if isinstance(last, ast.Expr):
-                    value = eval(compile(ast.Expression(last.value), name, "eval"), self._names)  # noqa: S307  same
+                return None, run(request, tree, name)
         except PipeClosed:
             raise
         except BaseException as error:  # noqa: BLE001  a test may end in any way; all but a quiet end is a failure
             return error, None
-        return None, value
+
+    def _whole(self, _: dict[str, Any], tree: ast.Module, name: str) -> Any:
+        return self._run(tree.body, name)
+
+    def _as_released(self, request: dict[str, Any], tree: ast.Module, name: str) -> Any:
+        known = without_magics(request["released"])
+        rest, known_rest = open_part(tree, known, request["hidden"], name)
+        open_statements = tree.body[: len(tree.body) - len(rest)]
+        # What fails up to here is nothing that learners do not know.
+        self._read_as(name, without_magics(request["source"]), ())
+        self._run(open_statements, name)
+        if self._link.problem:
+            raise self._link.problem
+        self._copy = self._leave_copy()
+        if self._snapshots.is_copy:
+            self._read_as(name, without_magics(request["source"]), request["hidden"])
+            self._measuring.forget()
+            self._names.define(self._earlier, name)
+            return self._run(rest, name)
+        self._earlier += definitions(rest, request["hidden"])
+        self._read_as(name, known, ())
+        return self._run(known_rest, name)
+
+    def _leave_copy(self) -> int:
+        self._pipe.send({"copy": True})
+        self._pipe.receive_line()
+        return self._snapshots.take()
+
+    def _run(self, body: list[ast.stmt], name: str) -> Any:
+        """Run statements; the value of the last one if it is an expression."""
+        last = body[-1] if body and isinstance(body[-1], ast.Expr) else None
+        module = ast.Module(body[:-1] if last else body, type_ignores=[])
+        exec(compile(module, name, "exec"), self._names)  # noqa: S102  the lab's own test
+        return eval(compile(ast.Expression(last.value), name, "eval"), self._names) if last else None  # noqa: S307  same
 
     def _import_first(self, tree: ast.Module) -> None:
         """Import what the cell will, so that its random generators are known before it seeds them."""

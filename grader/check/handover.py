@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from grader.verdict import ProducedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 MAX_FILES = 256
 MAX_PATH = 240
@@ -58,6 +58,17 @@ class Handover:
                 self._left -= len(content)
                 fresh[path] = content
         return fresh, gone
+
+    def contents(self) -> dict[str, bytes]:
+        """Everything copied by now, by path."""
+        return dict(self._contents)
+
+    def put_back(self, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
+        """Take ``files`` of an earlier moment for what was copied; answers what differs, and what was not there."""
+        differs = {path: content for path, content in files.items() if self._contents.get(path) is not content}
+        gone = [path for path in self._contents if path not in files]
+        self._contents = dict(files)
+        return differs, gone
 
     def produced(self) -> tuple[ProducedFile, ...]:
         """Everything copied, as values."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MAX_CALLBACKS = 100_000
 _MAX_NAME = 200
 _MAX_PRINTED = 100_000
+_MUTED = ("这里不能询问你的代码", "your code is not asked here")
 _UNREADABLE = ("你的代码的回答无法读取", "the answer of your code could not be read")
 
 
@@ -50,6 +51,8 @@ class Link:
         self.problem: ProxyError | None = None
         """The first refusal of the running test; a test that swallows it still fails."""
         self.dead = False
+        self.muted = False
+        """Ask nothing: what runs now may not depend on the learner."""
         self.may_change: Callable[[Any, Any], bool] = lambda _function, _argument: False
         """Whether a function that returned something may also have changed this argument of the test."""
 
@@ -60,6 +63,8 @@ class Link:
             ProxyError: it cannot be asked or answered that way.
             Exception: what the learner's code raised, as the same builtin class.
         """
+        if self.muted:
+            raise ProxyError(*_MUTED)
         sent = {"op": op, "args": [self._encode(one) for one in args], **more}
         if kwargs:
             sent["kwargs"] = {name: self._encode(one) for name, one in kwargs.items()}

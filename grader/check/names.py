@@ -7,11 +7,12 @@ import builtins
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from grader.check.link import ProxyError
 from grader.check.mutation import compared_names
 from grader.check.proxy import known_as, name_of, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from grader.check.link import Link
 
@@ -91,6 +92,17 @@ class Names(dict[str, Any]):
         """Take note of which names a test cell compares as they are."""
         self._compared = compared_names(tree)
 
+    def define(self, statements: Iterable[ast.stmt], place: str) -> None:
+        """Bind what ``statements`` of earlier hidden lines define, where nothing else has that name by now."""
+        self._link.muted = True
+        for statement in statements:
+            names = set(_bound_names([statement])) | set(_imported_names(statement))
+            if not any(super(Names, self).__contains__(name) for name in names):
+                # What needs the learner's objects is not defined again.
+                with contextlib.suppress(Exception, ProxyError):
+                    exec(compile(ast.Module([statement], []), place, "exec"), self)  # noqa: S102  the lab's own test
+        self._link.muted = False
+
     def may_change(self, function: Any, argument: Any) -> bool:
         """Whether a call's effect on ``argument`` is to be seen by the test although the function returned something.
 
@@ -145,6 +157,11 @@ def _bound_names(body: list[ast.stmt]) -> Iterator[str]:
             for node in ast.walk(statement):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     yield node.id
+
+
+def _imported_names(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        yield from ((part.asname or part.name).split(".")[0] for part in statement.names)
 
 
 def _show_nothing(*_: Any, **__: Any) -> None:

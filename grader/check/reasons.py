@@ -42,6 +42,10 @@ ENDED = {
         "你的代码超过了本实验的时间限制，因此后面的检查没有运行。",
         "Your code took longer than this lab allows, so the checks after that did not run.",
     ),
+    "cpu": Reason(
+        "你的代码用完了本实验允许的处理器（CPU）时间，因此后面的检查没有运行。",
+        "Your code used more processor (CPU) time than this lab allows, so the checks after that did not run.",
+    ),
     "memory": Reason(
         "你的代码用完了本实验允许的内存，因此后面的检查没有运行。",
         "Your code used more memory than this lab allows, so the checks after that did not run.",
@@ -51,6 +55,18 @@ ENDED = {
         "Your code put out more data than this lab allows, so the checks after that did not run.",
     ),
 }
+LIMITS = {
+    "disk": Reason(
+        "你的代码用完了本实验允许的磁盘空间，或写了过大的文件。",
+        "Your code used up the disk space that this lab allows, or wrote too large a file.",
+    ),
+    "memory": Reason("你的代码用完了本实验允许的内存。", "Your code used more memory than this lab allows."),
+    "processes": Reason(
+        "你的代码启动的进程或线程超过了本实验允许的数量。",
+        "Your code started more processes or threads than this lab allows.",
+    ),
+}
+"""What a cell met and went on from."""
 CHECKER_ENDED = Reason(
     "检查程序在处理你的代码返回的内容时超出了时间或内存限制，因此这里和后面的检查没有得分。",
     "The checker ran out of time or memory on what your code returned, so this check and those after it score 0.",
@@ -82,9 +98,7 @@ def _said(kind: str, words: str) -> str:
     return f"{kind}: {words}"
 
 
-def why_complained(text: str, *, hidden: bool) -> Reason:
+def why_complained(text: str) -> Reason:
     """The reason for a test that wrote to its error stream, which nbgrader counts as failed."""
-    if hidden:
-        return HIDDEN
     shown = clean_text(text, _MAX_REASON)
     return Reason(f"检查报告了错误：\n    {shown}", f"The check reported an error:\n    {shown}")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from grader.check import reasons
 from grader.check.outputs import clean_text, text_of
+from grader.check.reasons import Reason
 from grader.verdict import CellScore
 
 if TYPE_CHECKING:
-    from grader.check.reasons import Reason
     from grader.check.rebuild import Step
     from grader.check.session import Record
 
@@ -47,11 +47,24 @@ def _points(number: int, step: Step, record: Record, points: float) -> tuple[flo
     outcome: dict[str, Any] | None = record.outcomes.get(number)
     if outcome is None:
         return 0.0, record.unrun.get(number) or record.ended or reasons.ENDED["died"]
-    if not outcome["passed"]:
-        if outcome.get("complained") and "kind" not in outcome:
-            return 0.0, reasons.why_complained(outcome["complained"], hidden=bool(step.hidden))
-        return 0.0, reasons.why_failed(outcome)
-    return _credit(outcome["value"], points)
+    if outcome["passed"]:
+        return _credit(outcome["value"], points)
+    # Of a test whose hidden lines ran, a learner is told what happened before them, or nothing.
+    told = record.released.get(number, outcome)
+    reason = reasons.HIDDEN if not told or told["passed"] else _why(told)
+    return 0.0, _with_limit(reason, number, record)
+
+
+def _why(outcome: dict[str, Any]) -> Reason:
+    if outcome["complained"] and "kind" not in outcome:
+        return reasons.why_complained(outcome["complained"])
+    return reasons.why_failed(outcome)
+
+
+def _with_limit(reason: Reason, number: int, record: Record) -> Reason:
+    """``reason``, and the limit that a cell before the test met, which may be why."""
+    met = [limit for cell, limit in record.limits.items() if cell < number]
+    return Reason(f"{reason.zh}\n{met[-1].zh}", f"{reason.en}\n{met[-1].en}") if met else reason
 
 
 def _credit(value: float | None, points: float) -> tuple[float, Reason]:

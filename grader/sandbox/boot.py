@@ -15,6 +15,8 @@ from typing import Any
 _MIB = 1 << 20
 _VIRTUAL_HEADROOM = 24 << 30
 _FILES = 512
+_CPU_GRACE = 2
+"""Seconds between the signal that says which limit it was and the one that cannot be refused."""
 
 
 def main() -> None:
@@ -76,7 +78,6 @@ def _limit(plan: dict[str, Any], held_bytes: int) -> None:
     # What a warm parent had loaded before is shared with it and is not the learner's to answer for.
     memory = plan["memory_mb"] * _MIB + held_bytes
     caps = {
-        resource.RLIMIT_CPU: plan["cpu_seconds"],
         resource.RLIMIT_FSIZE: plan["disk_mb"] * _MIB,
         resource.RLIMIT_NOFILE: _FILES,
         resource.RLIMIT_NPROC: plan["processes"],
@@ -92,6 +93,7 @@ def _limit(plan: dict[str, Any], held_bytes: int) -> None:
         del caps[resource.RLIMIT_AS], caps[resource.RLIMIT_MEMLOCK]
     for cap, value in caps.items():
         resource.setrlimit(cap, (value, value))
+    resource.setrlimit(resource.RLIMIT_CPU, (plan["cpu_seconds"], plan["cpu_seconds"] + _CPU_GRACE))
 
 
 def _redirect_output(role: str) -> None:

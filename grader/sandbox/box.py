@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 Choice = Literal["auto", "bubblewrap", "unshare", "docker"]
+Cause = Literal["died", "time", "cpu", "memory", "output", "start"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class SandboxUnavailable(Exception):  # noqa: N818  a state of the host
 class BoxEnded(Exception):  # noqa: N818  an event
     """The box gives no more answers; ``cause`` says why."""
 
-    def __init__(self, cause: Literal["died", "time", "memory", "output", "start"], detail: str = "") -> None:
+    def __init__(self, cause: Cause, detail: str = "") -> None:
         super().__init__(f"the box ended ({cause}) {detail}".strip())
         self.cause, self.detail = cause, detail
 
@@ -78,6 +79,9 @@ class Box(Protocol):
         Raises:
             BoxEnded: none came.
         """
+
+    def explained(self, ended: BoxEnded) -> BoxEnded:
+        """``ended``, or out of memory where that is why something in the box died."""
 
     def kill(self) -> None:
         """End every process of the box and wait until none is left."""

@@ -67,3 +67,9 @@ def write_file(folder: str, path: str, content: str, *, more: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("ab" if more else "wb") as file:
         file.write(base64.b64decode(content))
+
+
+def remove_file(folder: str, path: str) -> None:
+    """Take ``path`` out of ``folder``; nothing happens when it is not there, or no file."""
+    with contextlib.suppress(OSError):
+        Path(folder, path).unlink()

@@ -98,8 +98,8 @@ def _daemon(host: str) -> Any:
 class _Attached(Channel):
     """The lines of a container's program: Docker puts eight bytes before each piece of output, errors among them."""
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, descriptor)
+    def __init__(self, descriptor: int, cpu_seconds: float) -> None:
+        super().__init__(descriptor, descriptor, cpu_seconds)
         self._raw, self._left, self._kind = bytearray(), 0, 0
         self.complaint = bytearray()
 
@@ -147,7 +147,7 @@ class ContainerBox:
         except BaseException:
             self._remove()
             raise
-        self._channel = _Attached(os.dup(self._socket.fileno()))
+        self._channel = _Attached(os.dup(self._socket.fileno()), plan.limits.cpu_seconds)
         walls = {"jail": None, "seccomp": seccomp.hex(), "parent": False, "reaper": True}
         told = {**vars(plan.limits), **walls, "work": WORK, "code": "", "role": plan.role, "uid": 0, "gpu": plan.gpu}
         with contextlib.suppress(BoxEnded):
@@ -168,17 +168,17 @@ class ContainerBox:
         try:
             self._channel.send(line, deadline)
         except BoxEnded as ended:
-            raise self._explained(ended) from ended
+            raise self.explained(ended) from ended
 
     def receive(self, deadline: float) -> bytes:
         """See :class:`grader.sandbox.box.Box`."""
         try:
             return self._channel.receive(deadline)
         except BoxEnded as ended:
-            raise self._explained(ended) from ended
+            raise self.explained(ended) from ended
 
-    def _explained(self, ended: BoxEnded) -> BoxEnded:
-        """Out of memory, where that is why it died."""
+    def explained(self, ended: BoxEnded) -> BoxEnded:
+        """See :class:`grader.sandbox.box.Box`."""
         if ended.cause == "died":
             with contextlib.suppress(DockerException):
                 self._client.wait(self._id, timeout=_CALL_SECONDS)

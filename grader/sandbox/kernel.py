@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import os
 import sys
 from typing import Any, TextIO, cast
@@ -16,7 +17,25 @@ from traitlets.config import Config
 from grader.sandbox.references import readable_trace, without_colours
 
 _MIME_TYPES = ("text/plain", "image/png")
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_MOST_CAUSES = 5
 _CUT = "\n… [output cut: too long / 输出过长，已截断]\n"
+
+
+def limit_met(error: BaseException | None) -> str | None:
+    """Which of the box's limits ``error`` or what it came from tells of: disk, memory, processes, or none."""
+    for _ in range(_MOST_CAUSES):
+        if error is None:
+            return None
+        number, words = getattr(error, "errno", None), str(error)[:500] if isinstance(error, Exception) else ""
+        if number in _FULL:
+            return "disk"
+        if isinstance(error, MemoryError) or number == errno.ENOMEM or "t allocate memory" in words:
+            return "memory"
+        if number == errno.EAGAIN or "start new thread" in words:
+            return "processes"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class Outputs(list[dict[str, Any]]):
@@ -119,7 +138,7 @@ class Kernel:
         self.names: dict[str, Any] = self.shell.user_ns
 
     def run(self, source: str) -> dict[str, Any]:
-        """Run one cell; its outputs, and the name of the exception that ended it or nothing."""
+        """Run one cell; its outputs, and the limit that ended it (disk, memory, processes) or nothing."""
         self.outputs = Outputs(self.outputs.left)
         # IPython's type check wants a plain list here; ours is one with a cap.
         self._publisher.set_trait("outputs", [])
@@ -131,7 +150,7 @@ class Kernel:
             # A child the cell forked and let run on: it has no business on the pipe.
             os._exit(0)
         self._catch_strays()
-        return {"outputs": self.outputs.plain(), "error": type(error).__name__[:200] if error else None}
+        return {"outputs": self.outputs.plain(), "limit": limit_met(error)}
 
     def _publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
         self.outputs.append({"data": data})

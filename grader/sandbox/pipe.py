@@ -6,6 +6,9 @@ import json
 import os
 from typing import Any
 
+MAX_LINE_BYTES = 64 << 20
+"""The longest line that the host takes."""
+
 
 class PipeClosed(BaseException):
     """The other side is gone."""
@@ -42,7 +45,11 @@ class Pipe:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write ``message`` as one line."""
-        rest = memoryview(self._dumps(message).encode() + b"\n")
+        self.send_line(self._dumps(message).encode())
+
+    def send_line(self, line: bytes) -> None:
+        """Write ``line`` and a newline."""
+        rest = memoryview(line + b"\n")
         while rest:
             rest = rest[self._write(self._write_fd, rest) :]
 

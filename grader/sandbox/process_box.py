@@ -79,7 +79,7 @@ class ProcessBox:
             raise
         finally:
             self._ends.give_away()
-        self._channel = Channel(self._ends.host_writes, self._ends.host_reads)
+        self._channel = Channel(self._ends.host_writes, self._ends.host_reads, plan.limits.cpu_seconds)
         limit = (plan.limits.memory_mb + plan.limits.disk_mb) * _MIB
         self._watch = None
         if not self._group:
@@ -115,16 +115,17 @@ class ProcessBox:
         try:
             self._channel.send(line, deadline)
         except BoxEnded as ended:
-            raise self._explained(ended) from ended
+            raise self.explained(ended) from ended
 
     def receive(self, deadline: float) -> bytes:
         """See :class:`grader.sandbox.box.Box`."""
         try:
             return self._channel.receive(deadline)
         except BoxEnded as ended:
-            raise self._explained(ended) from ended
+            raise self.explained(ended) from ended
 
-    def _explained(self, ended: BoxEnded) -> BoxEnded:
+    def explained(self, ended: BoxEnded) -> BoxEnded:
+        """See :class:`grader.sandbox.box.Box`."""
         by_kernel = self._group is not None and self._group.ran_out_of_memory()
         by_watch = self._watch is not None and self._watch.exceeded
         return BoxEnded("memory") if ended.cause == "died" and (by_kernel or by_watch) else ended
@@ -160,7 +161,9 @@ def start_box(plan: BoxPlan, start: Start) -> ProcessBox:
         entry_files = group.entry_files if group else ()
         return StartedProcess(start, ends.box_reads, ends.box_writes, ends.complaints, entry_files)
 
-    return ProcessBox(plan, launch, walls={"jail": start.jail, "seccomp": start.seccomp, "parent": False})
+    # Where the engine made the walls, its own process 1 would not say how the box ended.
+    walls = {"jail": start.jail, "seccomp": start.seccomp, "parent": False, "reaper": start.jail is None}
+    return ProcessBox(plan, launch, walls=walls)
 
 
 def fresh_uid() -> int:

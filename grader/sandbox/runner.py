@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import json
 import operator
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from grader.sandbox import box_files
-from grader.sandbox.pipe import PipeClosed
+from grader.sandbox.pipe import MAX_LINE_BYTES, PipeClosed
 from grader.sandbox.references import References, signature_of
+from grader.sandbox.snapshots import Snapshots
 from grader.sandbox.wire import TooBig, WireError
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ class Server:
     def __init__(self, pipe: Pipe, kernel: Kernel, work: str) -> None:
         self._pipe, self._kernel, self._work = pipe, kernel, work
         self._references = References(self._call_checker)
+        self._snapshots = Snapshots()
         self._direct: dict[str, Callable[[dict[str, Any]], Any]] = {
             "run": lambda request: self._kernel.run(request["source"]),
             "write": lambda request: box_files.write_file(
@@ -72,19 +76,33 @@ class Server:
             ),
             "files": lambda _: box_files.list_files(work),
             "read": lambda request: box_files.read_file(work, request["path"], request["offset"], request["size"]),
+            "remove": lambda request: box_files.remove_file(work, request["path"]),
+            # Answered twice: by this process when the copy is made, and by the copy when it is woken.
+            "copy": lambda _: self._snapshots.take(),
+            "leave": lambda _: os._exit(0),
         }
 
     def serve(self) -> None:
         """Answer requests until the other side is gone."""
         try:
             while True:
-                self._pipe.send(self.answer(self._pipe.receive()))
+                self._say(self.answer(self._pipe.receive()))
         except PipeClosed:
             return
 
+    def _say(self, answer: dict[str, Any]) -> None:
+        line = json.dumps(answer).encode()
+        if len(line) > MAX_LINE_BYTES:
+            line = json.dumps(
+                {"refused": f"{len(line) >> 20} MiB of data, more than {MAX_LINE_BYTES >> 20} MiB"}
+            ).encode()
+        self._pipe.send_line(line)
+
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to ``request``: ``ok`` with a value, or ``error``."""
+        """The answer to ``request``: ``ok`` with a value, ``error``, or ``back`` once a copy that was woken ended."""
         try:
+            if request["op"] == "wake":
+                return {"back": self._snapshots.wake(request["number"])}
             if request["op"] in self._direct:
                 return {"ok": self._direct[request["op"]](request)}
             return self._ask(request)
@@ -181,7 +199,7 @@ class Server:
         while True:
             message = self._pipe.receive()
             if message["op"] != "returned":
-                self._pipe.send(self.answer(message))
+                self._say(self.answer(message))
             elif "ok" in message:
                 return self._references.decode(message["ok"])
             else:

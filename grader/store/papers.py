@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, insert, or_, select, update
 
 from grader.reading import Appeal, Reading, Sheet
-from grader.store.scores import MANUAL, gather
+from grader.store.scores import MANUAL, gather, on_papers
 from grader.submission import to_hand_grade
 from grader.tables import appeal as appeal_table
 from grader.tables import cell, paper, reading, verdict
@@ -73,7 +73,7 @@ def sheet(connection: Connection, paper_id: str) -> Sheet | None:
     """One answer by its paper, in the newest attempt that holds it."""
     newest = (
         select(table.c.id)
-        .select_from(_on_papers())
+        .select_from(on_papers())
         .where(paper.c.id == paper_id)
         .order_by(table.c.attempt.desc())
         .limit(1)
@@ -87,7 +87,7 @@ def _laid_out(connection: Connection, results: Sequence[LabResult]) -> tuple[She
     by_id = {result.submission_id: result for result in results}
     columns = (table.c.id.label("submission_id"), cell.c.grade_id, paper.c.id, paper.c.readers)
     rows = connection.execute(
-        select(*columns).select_from(_on_papers()).where(table.c.id.in_(by_id), cell.c.kind == MANUAL)
+        select(*columns).select_from(on_papers()).where(table.c.id.in_(by_id), cell.c.kind == MANUAL)
     ).all()
     read = _readings(connection, [row.id for row in rows])
     appeals = appeals_of(connection, [row.id for row in rows])
@@ -112,18 +112,6 @@ def _sheet(row: Any, result: LabResult, item: Item, read: tuple[Reading, ...], a
         readings=read,
         appeal=asked,
     )
-
-
-def _on_papers() -> Any:
-    """Submissions with their graded cells and the papers of the answers there."""
-    same = and_(
-        paper.c.course == table.c.course,
-        paper.c.lab == table.c.lab,
-        paper.c.learner == table.c.learner,
-        paper.c.grade_id == cell.c.grade_id,
-        paper.c.answer_sha256 == cell.c.answer_sha256,
-    )
-    return table.join(cell, cell.c.verdict_id == table.c.verdict_id).join(paper, same)
 
 
 def _readings(connection: Connection, paper_ids: Iterable[str]) -> dict[str, list[Reading]]:
@@ -195,7 +183,7 @@ def decide(connection: Connection, paper_id: str, decided_by: str, answer: str, 
 def paper_of(connection: Connection, submission_id: str) -> Mapping[str, str]:
     """The papers of a submission's answers, by cell."""
     rows = connection.execute(
-        select(cell.c.grade_id, paper.c.id).select_from(_on_papers()).where(table.c.id == submission_id)
+        select(cell.c.grade_id, paper.c.id).select_from(on_papers()).where(table.c.id == submission_id)
     )
     return {row.grade_id: row.id for row in rows}
 
@@ -211,7 +199,7 @@ def undelivered(connection: Connection) -> tuple[FinalMark, ...]:
 
 def holders(connection: Connection, paper_id: str) -> Sequence[str]:
     """The submissions that hold a paper's answer."""
-    chosen = select(table.c.id).select_from(_on_papers()).where(paper.c.id == paper_id)
+    chosen = select(table.c.id).select_from(on_papers()).where(paper.c.id == paper_id)
     return list(connection.execute(chosen).scalars())
 
 
@@ -237,7 +225,7 @@ def ruled(connection: Connection, course: str) -> dict[MarkKey, tuple[float | No
     decided = appeal_table.c.decided_us.is_not(None)
     columns = (table.c.lab, table.c.learner, table.c.received_us, cell.c.grade_id)
     joined = (
-        _on_papers()
+        on_papers()
         .join(shown_table, shown_table.c.submission_id == table.c.id)
         .outerjoin(appeal_table, appeal_table.c.paper_id == paper.c.id)
     )

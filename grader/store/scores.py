@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from grader.submission import WAITING_EN, WAITING_ZH, Item, LabResult
-from grader.tables import cell, hand_mark, lab_version, verdict
+from grader.tables import appeal, cell, hand_mark, lab_version, paper, verdict
 from grader.tables import submission as table
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def gather(connection: Connection, condition: Any) -> tuple[Scored, ...]:
     columns = (table, verdict.c.graded_us, graded_by, lab_version.c.rubric_version)
     chosen = select(*columns).select_from(with_verdict).where(condition)
     rows = connection.execute(chosen.order_by(table.c.course, table.c.lab, table.c.learner, table.c.attempt)).all()
-    cells = _cells(connection, condition)
-    return tuple(Scored(_result(row, cells[row.id]), row.counts) for row in rows)
+    cells, appeals = _cells(connection, condition), _open_appeals(connection, condition)
+    return tuple(Scored(_result(row, cells[row.id], appeals.get(row.id, 0)), row.counts) for row in rows)
 
 
 def _cells(connection: Connection, condition: Any) -> dict[str, list[Any]]:
@@ -60,7 +60,27 @@ def _cells(connection: Connection, condition: Any) -> dict[str, list[Any]]:
     return cells
 
 
-def _result(row: Any, cells: Iterable[Any]) -> LabResult:
+def on_papers() -> Any:
+    """Submissions with their graded cells and the papers of the answers there."""
+    same = and_(
+        paper.c.course == table.c.course,
+        paper.c.lab == table.c.lab,
+        paper.c.learner == table.c.learner,
+        paper.c.grade_id == cell.c.grade_id,
+        paper.c.answer_sha256 == cell.c.answer_sha256,
+    )
+    return table.join(cell, cell.c.verdict_id == table.c.verdict_id).join(paper, same)
+
+
+def _open_appeals(connection: Connection, condition: Any) -> dict[str, int]:
+    """How many answers of each submission were appealed and have not got the mark that comes of it."""
+    joined = on_papers().join(appeal, appeal.c.paper_id == paper.c.id)
+    is_open = or_(appeal.c.decided_us.is_(None), paper.c.is_news)
+    chosen = select(table.c.id, func.count()).select_from(joined).where(condition, is_open).group_by(table.c.id)
+    return {row[0]: row[1] for row in connection.execute(chosen)}
+
+
+def _result(row: Any, cells: Iterable[Any], open_appeals: int) -> LabResult:
     items = tuple(_item(graded) for graded in cells)
     hand = [item for item in items if item.kind == MANUAL]
     auto = [item for item in items if item.kind != MANUAL]
@@ -81,6 +101,7 @@ def _result(row: Any, cells: Iterable[Any]) -> LabResult:
         late_percent=row.late_percent,
         graded_us=row.graded_us,
         items=items,
+        open_appeals=open_appeals,
     )
 
 

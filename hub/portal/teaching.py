@@ -45,6 +45,8 @@ class Row:
     completed: bool = False
     refused_reason: str = ""
     """Why the issuer refused the certificate, in its own (English) words; empty when it did not."""
+    open_appeals: int = 0
+    """How many appeals hold a certificate back."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _row(
         score_percent=reached.score_percent,
         completed=reached.completed,
         refused_reason=_refusal(portal, course, learner) if reached.completed else "",
+        open_appeals=sum(result.open_appeals for result in results.values()),
     )
 
 

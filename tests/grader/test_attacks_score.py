@@ -403,7 +403,7 @@ def test_hidden_inputs_printed_by_the_learner_are_not_shown(lab: Lab, sandbox: S
     nothing_leaks(verdict)
 
 
-def test_hidden_inputs_kept_for_later_are_withheld(lab: Lab, sandbox: Sandbox) -> None:
+def test_hidden_inputs_kept_for_later_are_not_there_later(lab: Lab, sandbox: Sandbox) -> None:
     keeps = (
         "kept = []\ndef longest(ws):\n    kept.append(ws)\n    open('kept.txt', 'w').write(str(ws))\n"
         "    return max(ws, key=len)\n"
@@ -413,7 +413,7 @@ def test_hidden_inputs_kept_for_later_are_withheld(lab: Lab, sandbox: Sandbox) -
     notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "print(kept)\nkept", "outputs": []})
     verdict = grade(lab.job(notebook), sandbox)
     nothing_leaks(verdict)
-    assert "Not shown" in verdict.notebook.decode()
+    assert "'bbb'" in verdict.notebook.decode(), "what the visible test handed in may be told"
 
 
 SEARCHES = """import os

@@ -194,8 +194,11 @@ def test_an_appeal_goes_to_a_third_person_within_its_time(twice: Class, fill_in:
     with pytest.raises(Refused, match="has not marked it yet"):
         twice.hand.decide(paper, "zhao", [Given(CLEAR, 3), Given(TRUE, 2)], "No.")
     assert twice.hand.appeals(submission_id)["essay"].is_open
+    assert twice.result().open_appeals == 1
     twice.hand.decide(paper, "qian", [Given(CLEAR, 3), Given(TRUE, 1)], "It is clear indeed.")
+    assert twice.result().open_appeals == 1, "decided, and the new mark is still on its way"
     twice.worker.look_after_gradebooks()
+    assert twice.result().open_appeals == 0
     assert (twice.result().hand_score, twice.result().items[1].reason_en) == (4, "It is clear indeed.")
     assert twice.in_gradebook() == (4, False, "It is clear indeed.")
     appealed = twice.hand.appeals(submission_id)["essay"]

@@ -101,3 +101,8 @@ def test_lab_time_is_the_metered_one() -> None:
 
 def test_a_lab_that_left_the_course_counts_for_nothing() -> None:
     assert failing(evaluate(COURSE, [result("gone", 10), result("take", 10)], ENOUGH)) == {"labs", "lab_score"}
+
+
+def test_an_appeal_that_waits_holds_the_certificate_back() -> None:
+    appealed = replace(result("script", 10, 10), open_appeals=1)
+    assert failing(evaluate(COURSE, [appealed, result("take", 10)], ENOUGH)) == {"appeal"}

@@ -24,6 +24,7 @@ class Seat:
     completed: bool
     held: Held | None
     refused_reason: str
+    open_appeals: int
 
     @property
     def says_another_name(self) -> bool:
@@ -68,7 +69,11 @@ def class_certificates(portal: Portal, cohort: Cohort, course: Course) -> ClassC
     for row in class_book(portal, cohort, course).signed_up:
         learner = row.member.learner or ""
         found = newest.get(learner)
-        seats.append(Seat(row.member, row.completed, held(portal, found) if found else None, row.refused_reason))
+        seats.append(
+            Seat(
+                row.member, row.completed, held(portal, found) if found else None, row.refused_reason, row.open_appeals
+            )
+        )
         asked = people.name_request(learner)
         if asked is not None and asked.is_open:
             requests.append((row.member, asked))

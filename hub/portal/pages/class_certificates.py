@@ -176,6 +176,8 @@ def _why_not(error: award.NotAwardedError) -> str:
         return _(
             "By today's grades and hours the course is not completed. Revoke the certificate if it must not count."
         )
+    if error.code == "appealed":
+        return _("An appeal of theirs is decided first.")
     if error.code == "superseded":
         return _("There is a newer edition already.")
     return _("This class has no such certificate.")
