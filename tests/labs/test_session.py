@@ -22,6 +22,7 @@ expect.set_options(timeout=60_000)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BAR = "#reelwright-session"
+NARROW_CELL = 290
 
 
 def _kernel(state: str, minutes_ago: int) -> dict[str, Any]:
@@ -98,6 +99,21 @@ def test_the_learner_sees_the_end_is_told_and_the_work_is_saved(
         "async () => (await (await fetch('/api/contents/work.ipynb?token=t')).text()).includes('not saved yet')"
     )
     assert "not saved yet" in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_phone_s_screen_belongs_to_the_notebook(intake: Any, lab_server: httpx.Client, page: Page) -> None:
+    intake.session = _session(95)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{lab_server.base_url}/lab/tree/work.ipynb?token=t")
+    expect(page.locator(BAR)).to_be_in_viewport()
+    expect(page.locator(".jp-SideBar.jp-mod-left")).to_be_hidden()
+    page.wait_for_function(f"document.querySelector('.jp-Cell-inputArea')?.getBoundingClientRect().width > {NARROW_CELL}")
+    # What was put away comes back with the room for it.
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator(".jp-SideBar.jp-mod-left")).to_be_visible()
+    expect(page.locator("#jp-main-statusbar")).to_be_visible()
 
 
 @pytest.mark.slow
