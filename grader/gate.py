@@ -88,7 +88,7 @@ def check_release(version: LabVersion, grade: Callable[[GradingJob], Verdict], r
             for name, data in names.items()
         ]
         reference, blank = pool.map(grade, jobs)
-    findings += [*_reference(reference), *_time(reference, rules), *_blank(blank)]
+    findings += [*_reference(reference), *_overwritten(reference), *_time(reference, rules), *_blank(blank)]
     auto = [cell for cell in reference.cells if cell.kind == "auto"]
     return GateReport(
         version=version.version,
@@ -164,6 +164,16 @@ def _reference(verdict: Verdict) -> Iterator[Finding]:
                 f"参考答案没有得满分：{got}，{cell.reason_zh}",
                 f"the reference does not get full marks: {got}, {cell.reason_en}",
             )
+
+
+def _overwritten(verdict: Verdict) -> Iterator[Finding]:
+    for path in verdict.overwritten[:_MAX_TOLD]:
+        yield Finding(
+            "output-released",
+            f"参考答案会写出 {path}，而这个文件随实验发放：学员写的会被忽略。请从实验文件夹里删掉它",
+            f"the reference writes {path}, which goes out with the lab: what learners write there would not be looked "
+            "at; delete it from the lab's folder",
+        )
 
 
 def _time(verdict: Verdict, rules: LabRules) -> Iterator[Finding]:

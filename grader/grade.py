@@ -32,7 +32,8 @@ def grade(job: GradingJob, sandbox: Sandbox) -> Verdict:
     # 3. Points come from what the checker saw, everything that is shown from before hidden tests ran.
     scores = score_cells(steps, record)
     failed = Failure("learner", record.ended.zh, record.ended.en) if record.ended else None
-    return Verdict(scores, graded_notebook(steps, record, scores), failed, time.monotonic() - started, record.files)
+    seconds = time.monotonic() - started
+    return Verdict(scores, graded_notebook(steps, record, scores), failed, seconds, record.files, record.overwritten)
 
 
 def _rebuild(job: GradingJob) -> tuple[tuple[Step, ...], Record | None]:

@@ -105,6 +105,8 @@ class Verdict:
     failure: Failure | None = None
     seconds: float = 0.0
     files: tuple[ProducedFile, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    """Files released with the lab that the learner's cells wrote anew; tests looked at those released."""
 
     @property
     def score(self) -> float:

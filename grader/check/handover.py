@@ -70,6 +70,10 @@ class Handover:
         self._contents = dict(files)
         return differs, gone
 
+    def released(self, ask: Callable[[dict[str, Any]], Any]) -> dict[str, str]:
+        """The change marks of the files that were released with the lab, as they lie in the box now."""
+        return {path: mark for path, (_size, mark) in _rows(ask({"op": "files"})).items() if path in self._protected}
+
     def produced(self) -> tuple[ProducedFile, ...]:
         """Everything copied, as values."""
         return tuple(
@@ -82,17 +86,10 @@ class Handover:
         self._marks.pop(path, None)
 
     def _listed(self, rows: Any) -> dict[str, tuple[int, str]]:
-        listed: dict[str, tuple[int, str]] = {}
-        for row in rows if isinstance(rows, list) else ():
-            if len(listed) >= MAX_FILES:
-                break
-            path, size, mark = row if isinstance(row, list) and len(row) == 3 else ("", 0, "")  # noqa: PLR2004
-            if safe_path(path) and type(size) is int and size >= 0 and isinstance(mark, str):
-                listed[path] = (size, mark[:80])
         # A file released with the lab stays as released, and a folder cannot take its name.
         return {
             path: found
-            for path, found in listed.items()
+            for path, found in _rows(rows).items()
             if not any(
                 path == name or path.startswith(f"{name}/") or name.startswith(f"{path}/") for name in self._protected
             )
@@ -111,3 +108,15 @@ class Handover:
                 return None
             content += chunk
         return bytes(content) if len(content) == size else None
+
+
+def _rows(rows: Any) -> dict[str, tuple[int, str]]:
+    """Size and change mark by path, of as many rows of the box's list as are well made and may be copied."""
+    listed: dict[str, tuple[int, str]] = {}
+    for row in rows if isinstance(rows, list) else ():
+        if len(listed) >= MAX_FILES:
+            break
+        path, size, mark = row if isinstance(row, list) and len(row) == 3 else ("", 0, "")  # noqa: PLR2004
+        if safe_path(path) and type(size) is int and size >= 0 and isinstance(mark, str):
+            listed[path] = (size, mark[:80])
+    return listed

@@ -47,6 +47,8 @@ class Record:
     """Which limit a cell met that went on to the next one."""
     ended: Reason | None = None
     files: tuple[ProducedFile, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    """Files released with the lab that were written anew in the learner's box; tests look at those released."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Session:
             if step.check == "test":
                 self._test(number, step, is_last=number == theirs[-1])
         self.record.files = talk.collect().produced()
+        self.record.overwritten = talk.overwritten()
         if talk.ended:
             self.record.ended = talk.why_ended
         elif talk.checker_ended:

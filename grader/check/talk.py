@@ -37,6 +37,7 @@ class Talk:
         self._job, self._learner, self._checker, self._opener = job, learner, checker, opener
         self._deadline = time.monotonic() + job.limits.wall_seconds
         self._handover = Handover(job.lab_version.files, job.limits.disk_mb)
+        self._placed: dict[str, str] = {}
         self.ended: BoxEnded | None = None
         """Why the learner's box gives no more answers."""
         self.checker_ended: BoxEnded | None = None
@@ -65,6 +66,7 @@ class Talk:
         for path, content in lab.items():
             self._write(self.tell, path, content, lab=True)
             self._write(self.tell, path, content, lab=False)
+        self._placed = self._handover.released(self.ask) if lab else {}
 
     @staticmethod
     def _write(send: Any, path: str, content: bytes, **more: Any) -> None:
@@ -89,6 +91,11 @@ class Talk:
         if self.ended is None:
             self._handover.update(self.ask)
         return self._handover
+
+    def overwritten(self) -> tuple[str, ...]:
+        """The lab's files that the learner's cells have written anew by now."""
+        now = self._handover.released(self.ask) if self._placed and self.ended is None else self._placed
+        return tuple(path for path, mark in sorted(self._placed.items()) if now.get(path) != mark)
 
     def files_now(self) -> dict[str, bytes]:
         """What was handed over, by path."""

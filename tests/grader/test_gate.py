@@ -113,6 +113,15 @@ def test_a_solution_in_another_file_is_refused(look: Callable[..., GateReport]) 
     assert "notes.py" in report.reasons_en
 
 
+def test_what_the_reference_writes_must_not_go_out_with_the_lab(look: Callable[..., GateReport]) -> None:
+    writes = SOLUTION + "\n\n\n### BEGIN SOLUTION\nopen('made.txt', 'w').write('4')\n### END SOLUTION"
+    cells = (solution("double", writes), check("test", TEST, 3))
+    report = look(*cells, files={"made.txt": b"4", "given.txt": b"read only"})
+    assert [finding.code for finding in report.findings] == ["output-released"], report.reasons_en
+    assert "the reference writes made.txt" in report.reasons_en
+    assert "given.txt" not in report.reasons_en
+
+
 def test_points_changed_in_the_release_are_refused(sandbox: Sandbox) -> None:
     version = Lab(*SOUND).version
     changed = replace(version, release=version.release.replace(b'"points": 3', b'"points": 30'))
