@@ -42,6 +42,10 @@ class Taken(Exception):  # noqa: N818 -- it names the state
     """The id belongs to another lab already."""
 
 
+class WasReleased(Exception):  # noqa: N818 -- it names the state
+    """Learners had the lab: answers and points may hang on it, so it can only be taken back."""
+
+
 class Moved(Exception):  # noqa: N818 -- it names what happened
     """The draft was changed since the sender fetched it; ``draft`` says by whom and when."""
 
@@ -152,6 +156,24 @@ class Shelf:
                 self._replace_source(course, lab, files)
             self._change(course, lab, {"sent_by": by, "sent_us": at_us})
             return sent
+
+    def delete(self, course: str, lab: str, *, at_us: int) -> None:
+        """Forget a lab that learners never had; what it held is kept with the earlier ones, and its id is free again.
+
+        Raises:
+            UnknownDraft: there is none of that id.
+            WasReleased: learners have it, or had it once.
+        """
+        with self._alone(course):
+            if self.draft(course, lab).released_revision:
+                raise WasReleased(lab)
+            files = self.files(course, lab)
+            self._keep_earlier(course, lab, files, f"{at_us:020d}-{revision_of(files)[:12]}.zip")
+            for preview in self._folder(course, "previews").glob(f"{lab}-{'[0-9a-f]' * 16}.zip"):
+                preview.unlink(missing_ok=True)
+            (self._folder(course, "outcomes") / f"{_slug(lab)}.json").unlink(missing_ok=True)
+            self._entry(course, lab).unlink()
+            shutil.rmtree(self._source(course, lab))
 
     def files(self, course: str, lab: str) -> dict[str, bytes]:
         """What the lab consists of, solutions and hidden tests included, by relative name."""

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from grader.feedback import shown_cells
 from hub.authoring.preview import PreviewRefused
-from hub.authoring.shelf import UnknownDraft
+from hub.authoring.shelf import UnknownDraft, WasReleased
 from hub.authoring.starter import starters
 from hub.portal import authoring_forms, language, links
 from hub.portal.access import led_course, only, visitor
@@ -31,6 +31,7 @@ def pages(portal: Portal) -> Blueprint:
     _overview(blueprint, portal)
     _one_lab(blueprint, portal)
     _work(blueprint, portal)
+    _ending(blueprint, portal)
     return blueprint
 
 
@@ -114,6 +115,8 @@ def _work(blueprint: Blueprint, portal: Portal) -> None:
             flash(_("It is being looked at already."), "warn")
         return redirect(url_for("authoring.one", course_id=course_id, lab_id=lab_id, _anchor="check"), 303)
 
+
+def _ending(blueprint: Blueprint, portal: Portal) -> None:
     @blueprint.post("/courses/<course_id>/labs/<lab_id>/take-back")
     @only("instructor")
     def take_back(course_id: str, lab_id: str) -> Response:
@@ -124,6 +127,26 @@ def _work(blueprint: Blueprint, portal: Portal) -> None:
         title = page.draft.lab.title.in_locale(language.current())
         flash(_("“%(lab)s” is taken back. What was handed in stays.", lab=title), "good")
         return redirect(url_for("authoring.one", course_id=course_id, lab_id=lab_id), 303)
+
+    @blueprint.post("/courses/<course_id>/labs/<lab_id>/delete")
+    @only("instructor")
+    def delete(course_id: str, lab_id: str) -> Response:
+        page = _page(portal, course_id, lab_id)
+        here = redirect(url_for("authoring.one", course_id=course_id, lab_id=lab_id), 303)
+        if "sure" not in request.form:
+            flash(_("Tick the box first: the lab is deleted for every instructor of the course."), "warn")
+            return here
+        if page.is_working:
+            flash(_("It is being looked at already."), "warn")
+            return here
+        try:
+            portal.bench.shelf.delete(course_id, lab_id, at_us=portal.clock())
+        except WasReleased:
+            flash(_("Trainees had this lab: it can be taken back, not deleted."), "warn")
+            return here
+        title = page.draft.lab.title.in_locale(language.current())
+        flash(_("“%(lab)s” is deleted.", lab=title), "good")
+        return redirect(url_for("authoring.overview", course_id=course_id), 303)
 
 
 def _page(portal: Portal, course_id: str, lab_id: str) -> DraftPage:

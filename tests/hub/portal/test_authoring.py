@@ -159,3 +159,26 @@ def test_a_released_lab_stands_on_the_trainees_page_at_once_and_leaves_it_when_t
     post(begun.client("wang"), page, f"{page}/take-back", {})
     assert "Night scene" not in begun.client("liming").get(f"{PREFIX}/").text
     assert begun.submissions.current_lab_version("micro-drama", "night-scene") is None
+
+
+def test_a_lab_that_nobody_had_is_deleted_and_its_id_is_free_again(begun: Any, post: Any) -> None:
+    page, client = f"{LABS}/night-scene", begun.client("wang")
+    unsure = post(client, page, f"{page}/delete", {}, follow_redirects=True)
+    assert "Tick the box first" in unsure.text
+    answer = post(client, page, f"{page}/delete", {"sure": "on"}, follow_redirects=True)
+    assert "“Night scene” is deleted." in answer.text
+    assert client.get(PREFIX + page).status_code == 404
+    kept = list((begun.app_shelf.root / "micro-drama" / "earlier" / "night-scene").glob("*.zip"))
+    assert len(kept) == 1, "what was sent last can be brought back"
+    assert post(client, f"{LABS}/new", f"{LABS}/new", NEW).status_code == 303
+
+
+def test_a_lab_that_trainees_had_is_not_deleted(begun: Any, post: Any) -> None:
+    page, client = f"{LABS}/night-scene", begun.client("wang")
+    begun.app_shelf.released("micro-drama", "night-scene", revision="0" * 64, rubric=None)
+    begun.app_shelf.change("micro-drama", "night-scene", is_released=False)
+    shown = client.get(PREFIX + page).text
+    assert "Delete the lab" not in shown
+    answer = post(client, page, f"{page}/delete", {"sure": "on"}, follow_redirects=True)
+    assert "it can be taken back, not deleted" in answer.text
+    assert begun.app_shelf.files("micro-drama", "night-scene")
