@@ -105,6 +105,24 @@ class GraderConfig(_Section):
     max_submission_mb: int = Field(default=20, ge=1, le=1024)
 
 
+class LabelConfig(_Section):
+    """How the visible AI label of exported films must be: never less than GB 45438-2025 asks for."""
+
+    text: str = Field(default="AI生成", max_length=20)
+    seconds: float = Field(default=2.0, ge=2, le=3600)
+    """How long from the start."""
+    part: float = Field(default=0.05, ge=0.05, le=0.3)
+    """Height of its letters by the picture's shorter side."""
+    least_pixels: int = Field(default=14, ge=10, le=200)
+
+    @field_validator("text")
+    @classmethod
+    def _names_ai_and_making(cls, text: str) -> str:
+        if not (("AI" in text or "人工智能" in text) and ("生成" in text or "合成" in text)):
+            raise ValueError(f"got {text!r}, expected AI or 人工智能 with 生成 or 合成")
+        return text
+
+
 class IssuerConfig(_Section):
     """Who signs certificates, in the words printed on them."""
 
@@ -141,6 +159,7 @@ class Config(BaseSettings):
     docker: DockerSettings = DockerSettings()
     gpu: GpuSettings = GpuSettings()
     takes: dict[str, TakeProfile] = Field(default_factory=_default_takes)
+    label: LabelConfig = LabelConfig()
     take_servers: tuple[str, ...] = ()
     """One take server each: the UUID of its GPU, or "cpu"."""
     _file: Path = PrivateAttr(default=Path(DEFAULT_CONFIG_NAME))

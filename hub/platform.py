@@ -27,6 +27,7 @@ from hub.reclaim.sessions import Sessions
 from hub.reclaim.store import UseStore
 from hub.secrets import Secrets
 from hub.takes.store import TakeStore
+from labs.label.rule import RULE_VARIABLE
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -203,6 +204,7 @@ class Platform:
             return self.shelf.draft(course_id, lab_id).lab
 
     def lab_environment(self) -> LabEnvironment:
-        """What grading runs of a lab see beside its files: the models."""
+        """What grading runs of a lab see beside its files: the models, and the rule of the visible label."""
         models = str(self.config.models_dir)
-        return {"read_only": [(models, models)], "environment": {"REELWRIGHT_MODELS": models}}
+        told = {"REELWRIGHT_MODELS": models, RULE_VARIABLE: self.config.label.model_dump_json()}
+        return {"read_only": [(models, models)], "environment": told}

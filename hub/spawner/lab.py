@@ -18,6 +18,7 @@ from hub.door.refusal import StartRefused
 from hub.spawner.endings import words_for
 from hub.spawner.options import LabOptions, OptionsRefused
 from labs.authoring import AUTHOR_VARIABLE
+from labs.label.rule import RULE_VARIABLE
 from labs.model.profile import CHOSEN_VARIABLE, PROFILES_VARIABLE, written
 
 if TYPE_CHECKING:
@@ -164,11 +165,15 @@ class LeasedLab(Spawner):
         return max(longest_us, *on_now, 0)
 
     def take_env(self: Any) -> dict[str, str]:
-        """How takes are made here, as the toolkit in the lab reads it."""
+        """How takes are made and films labelled here, as the toolkit in the lab reads it."""
         config = self.platform.config
         options = self._options()
         machine = config.profiles[self.platform.lab_or_draft(options.course, options.lab).profile]
-        return {PROFILES_VARIABLE: written(config.takes), CHOSEN_VARIABLE: machine.take}
+        return {
+            PROFILES_VARIABLE: written(config.takes),
+            CHOSEN_VARIABLE: machine.take,
+            RULE_VARIABLE: config.label.model_dump_json(),
+        }
 
     def _options(self) -> LabOptions:
         try:

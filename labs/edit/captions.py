@@ -16,6 +16,7 @@ from labs.label.mark import correlates, font_file
 from labs.language import Words
 from labs.measure.boxed import in_box
 from labs.measure.film import opened_film
+from labs.progress import progress
 from labs.provenance.store import log_edit
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def burn_captions(film: str | Path, captions: Sequence[Caption], target: str | P
         fps, size = float(video.average_rate), (video.codec_context.width, video.codec_context.height)
         pictures = (
             with_caption(frame.to_ndarray(format="rgb24"), _text_at(captions, number / fps))
-            for number, frame in enumerate(read.decode(video))
+            for number, frame in enumerate(progress(read.decode(video), "captions", total=video.frames or None))
         )
         write_frames(pictures, made, size=size, fps=fps)
     log_edit([source], made, f"captions: {len(captions)}")

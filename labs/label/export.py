@@ -15,6 +15,7 @@ from labs.label.rule import METADATA_KEY, RULE, Aigc, LabelRule
 from labs.language import Words
 from labs.measure.boxed import in_box
 from labs.measure.film import limited, opened_film
+from labs.progress import progress
 from labs.provenance.record import ProvenanceError
 from labs.provenance.store import log_edit, sha256_of
 from labs.takes.film import OPTIONS
@@ -134,7 +135,8 @@ def _write(source: Path, target: Path, aigc: Aigc, rule: LabelRule) -> None:
         heard = {stream.index: made.add_stream_from_template(stream) for stream in film.streams.audio}
         labelled = rule.labelled_frames(float(seen.average_rate))
         count = 0
-        for packet in film.demux(seen, *film.streams.audio):
+        parts = seen.frames + sum(stream.frames for stream in film.streams.audio)
+        for packet in progress(film.demux(seen, *film.streams.audio), "label", total=parts or None):
             if packet.stream.index in heard:
                 _pass_on(packet, heard[packet.stream.index], made)
                 continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from labs.language import LabError, Words
 from labs.measure.boxed import in_box
+from labs.progress import progress
 from labs.provenance import ProvenanceError, Record, check_chain, read_record, record_path, verify
 from labs.takes.generate import generate
 
@@ -78,7 +79,8 @@ def rerun_sample(folder: str | Path, count: int = 2, *, chosen_by: random.Random
     if not films:
         raise ProvenanceError(f"{place}：链中没有可以重做的素材", f"{place}: the chain holds no take to make again")
     chance = chosen_by or random.SystemRandom()
-    return tuple(rerun(film) for film in chance.sample(films, min(count, len(films))))
+    chosen = chance.sample(films, min(count, len(films)))
+    return tuple(rerun(film) for film in progress(chosen, "again"))
 
 
 def _again(record: Record, film: Path) -> Take:

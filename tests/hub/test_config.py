@@ -52,6 +52,16 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert Config.load(write(tmp_path, '[server]\nbind = "127.0.0.9"\nport = 9000\n')).server.port == 9001
 
 
+@pytest.mark.parametrize("text", ["part = 0.04", "seconds = 1", 'text = "hello"', 'text = "AI"'])
+def test_the_visible_label_is_never_less_than_the_standard_asks_for(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "reelwright.toml"
+    file.write_text(f"[label]\n{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"label.{text.split(maxsplit=1)[0]}"):
+        Config.load(file)
+    file.write_text('[label]\ntext = "人工智能合成"\npart = 0.08\n', encoding="utf-8")
+    assert Config.load(file).label.part == pytest.approx(0.08)
+
+
 def test_two_configs_share_nothing(tmp_path: Path) -> None:
     first = Config.load(write(tmp_path, '[profiles.cpu]\ntitle_zh = "一"\ntitle_en = "one"\n'))
     second = Config.load(write(tmp_path, ""))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import av
@@ -110,3 +114,20 @@ def test_content_credentials_are_read_back_and_a_changed_film_is_seen(film: Path
         sign_film(film, "x.mp4", SigningKey(b"no certificate", b"no key"))
     with pytest.raises(ProvenanceError, match="cannot read"):
         read_credentials("missing.mp4")
+
+
+def test_a_site_may_ask_for_a_taller_and_longer_label(tmp_path: Path) -> None:
+    rule = {"text": "AI合成", "seconds": 3.0, "part": 0.2, "least_pixels": 14}
+    look = """
+from labs.label import export_film, read_labels
+from labs.render import previs
+previs("close shot, static, a red cup", 1, "a.mp4", frames=33)
+export_film("a.mp4", "b.mp4")
+found = read_labels("b.mp4")
+print(found.labelled_frames, not found.problems, found.rule.text_height(90, 160))
+"""
+    env = {**os.environ, "REELWRIGHT_LABEL_RULE": json.dumps(rule)}
+    argv = [sys.executable, "-c", look]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["24", "True", "18"]
+    assert read_labels(tmp_path / "b.mp4").problems, "the standard's own label is another one"

@@ -19,7 +19,7 @@ from hub.course import load_courses
 
 COURSES = Path(__file__).parents[2] / "courses"
 COURSE = COURSES / "micro-drama"
-LABS = {"script-to-shots": (18, 10), "first-take": (16, 0)}
+LABS = {"script-to-shots": (23, 10), "first-take": (16, 0)}
 """Lab → automatic points, points given by hand."""
 
 
@@ -107,6 +107,8 @@ MISTAKES = {
     "script-to-shots": {
         "scene-list-test": ("list(scene.characters)", "[line.character for line in scene.lines if line.character]"),
         "scene-seconds-test": ("len(WORD.findall(speech))", "len(speech.split())"),
+        "beat-problems-test": ("after - before > 15", "after - before >= 15"),
+        "beats-test": ('"second": 18, "scene": 3', '"second": 18, "scene": 2'),
         "shot-list-rhythm-test": ('"static" if place % 2 else "push in"', '"static"'),
         "cut-frames-test": ("elapsed += length", "elapsed += round(length * rate) / rate"),
         "timeline-test": ("size=(1080, 1920)", "size=(1920, 1080)"),

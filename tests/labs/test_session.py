@@ -109,7 +109,8 @@ def test_a_phone_s_screen_belongs_to_the_notebook(intake: Any, lab_server: httpx
     page.goto(f"{lab_server.base_url}/lab/tree/work.ipynb?token=t")
     expect(page.locator(BAR)).to_be_in_viewport()
     expect(page.locator(".jp-SideBar.jp-mod-left")).to_be_hidden()
-    page.wait_for_function(f"document.querySelector('.jp-Cell-inputArea')?.getBoundingClientRect().width > {NARROW_CELL}")
+    width = "document.querySelector('.jp-Cell-inputArea')?.getBoundingClientRect().width"
+    page.wait_for_function(f"{width} > {NARROW_CELL}")
     # What was put away comes back with the room for it.
     page.set_viewport_size({"width": 1280, "height": 800})
     expect(page.locator(".jp-SideBar.jp-mod-left")).to_be_visible()
