@@ -197,7 +197,38 @@ def verify_files(
 
 @cli.group()
 def model() -> None:
-    """The house video model."""
+    """Video models: the house model, and large ones."""
+
+
+@model.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--size", required=True, metavar="WxH", help="What the pipeline draws, in pixels.")
+@click.option("--frames", required=True, type=int, help="Pictures of a usual clip.")
+@click.option("--frame-step", required=True, type=int, help="Frame counts are a multiple of it plus one.")
+@click.option("--max-frames", required=True, type=int, help="Pictures of the longest clip.")
+@click.option("--fps", required=True, type=int, help="Pictures a second.")
+@click.option("--steps", required=True, type=int, help="Usual steps.")
+@click.option("--guidance", required=True, type=float, help="Usual guidance.")
+def adopt(folder: Path, size: str, **numbers: float) -> None:
+    """Make a diffusers FOLDER beneath models_dir usable: lists each file's SHA-256 and what the model usually draws."""
+    from pydantic import ValidationError
+
+    from hub.models import ModelError
+    from hub.models import adopt as adopt_folder
+    from labs.model.folder import ClipDefaults
+
+    try:
+        width, height = (int(side) for side in size.split("x"))
+        sizes = {"canvas_width": width, "canvas_height": height, "width": width, "height": height}
+        made = adopt_folder(folder, ClipDefaults.model_validate({**sizes, **numbers}))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise click.ClickException(f"{problem['loc'][-1]}: {problem['msg']}, got {problem['input']!r}") from error
+    except ValueError as error:
+        raise click.ClickException(f"--size: got {size!r}, expected such as 704x1280") from error
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{made.path.name}: {made.manifest.pipeline}, {len(made.manifest.files)} files, sha256 {made.sha256}")
 
 
 @model.command()
