@@ -7,11 +7,12 @@ transaction that writes it; :class:`Books` folds a whole chain through the same 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from uuid import UUID
+
+from pydantic_core import from_json
 
 from hub.compute.budget import Allotment, Budget, BudgetKey, Voucher
 from hub.compute.chain import Entry, canonical
@@ -52,8 +53,7 @@ HOLDING = ("opened", "running")
 """The states in which a lease holds money."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookedLease:
+class BookedLease(NamedTuple):
     """A lease as the books keep it: with the policy it was opened under and what it came to (zero until it ended)."""
 
     lease: Lease
@@ -87,8 +87,7 @@ def opened(body: Mapping[str, Any]) -> BookedLease:
     """A lease from what its ``lease.opened`` says."""
     asked = {**body["request"], "id": UUID(body["request"]["id"])}
     LeaseRequest(**asked)  # refuses what is none
-    held = int(body["held_uy"])
-    lease = Lease(**asked, state="opened", started_us=None, ended_us=None, held_uy=held)
+    lease = Lease(**asked, state="opened", started_us=None, ended_us=None, held_uy=int(body["held_uy"]))
     spared = tuple((begin, end) for begin, end in body.get("spared", ()))
     budgets = tuple(BudgetKey(scope, who) for scope, who in body.get("budgets", ()))
     full = int(body.get("full_uy", 0))
@@ -97,8 +96,8 @@ def opened(body: Mapping[str, Any]) -> BookedLease:
 
 def started(booked: BookedLease, body: Mapping[str, Any]) -> BookedLease:
     """The lease after its ``lease.started``."""
-    lease = replace(booked.lease, state="running", started_us=body["at_us"])
-    return replace(booked, lease=lease, uncertainty_us=body["uncertainty_us"])
+    lease = booked.lease._replace(state="running", started_us=body["at_us"])
+    return booked._replace(lease=lease, uncertainty_us=body["uncertainty_us"])
 
 
 def ended(
@@ -113,9 +112,8 @@ def ended(
     sums = settle(booked.lease, run, policy, used, booked.spared)
     # A lab that started late may have run out of its class; what was not held is not taken from the allowance.
     taken = min(sums.charge_uy - sums.in_class_uy, booked.lease.held_uy) if booked.spared else sums.charge_uy
-    after = replace(
-        booked,
-        lease=replace(booked.lease, state="ended", ended_us=body["at_us"], held_uy=0),
+    after = booked._replace(
+        lease=booked.lease._replace(state="ended", ended_us=body["at_us"], held_uy=0),
         uncertainty_us=uncertainty,
         billed_us=sums.billed_us,
         gpu_us=sums.gpu_us,
@@ -131,11 +129,13 @@ def ended(
 
 def voided(booked: BookedLease) -> BookedLease:
     """The lease after its ``lease.voided``: it never ran and holds nothing."""
-    return replace(booked, lease=replace(booked.lease, state="void", held_uy=0))
+    return booked._replace(lease=booked.lease._replace(state="void", held_uy=0))
 
 
 def drawn(before: BookedLease | None, after: BookedLease) -> dict[BudgetKey, tuple[int, int]]:
     """What a step of a lease changes of the budgets it meets: by how much is held, and by how much is spent."""
+    if not after.budgets:
+        return {}
     held = after.full_uy * ((after.lease.state in HOLDING) - (before is not None and before.lease.state in HOLDING))
     spent = after.charge_uy - (before.charge_uy if before else 0)
     return {key: (held, spent) for key in after.budgets if held or spent}
@@ -143,7 +143,7 @@ def drawn(before: BookedLease | None, after: BookedLease) -> dict[BudgetKey, tup
 
 def request_body(request: LeaseRequest) -> dict[str, Any]:
     """A request as an event keeps it."""
-    return {**asdict(request.request()), "id": str(request.id)}
+    return {**asdict(request), "id": str(request.id)}
 
 
 def grant_subject(learner: str, course: str, why: str) -> str:
@@ -212,7 +212,7 @@ class Books:
         step = self._STEPS.get(entry.kind)
         if step is None:
             raise ValueError(f"got an event of kind {entry.kind!r}, which this version does not know")
-        step(self, entry, json.loads(entry.body))
+        step(self, entry, from_json(entry.body))
 
     def _adopt(self, entry: Entry, body: dict[str, Any]) -> None:
         self.policies[entry.subject] = Policy.model_validate(body)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 GENESIS = "0" * 64
@@ -32,8 +33,8 @@ def canonical(value: Any) -> str:
 def digest_of(*, previous: str, seq: int, kind: str, subject: str, recorded_us: int, body: str) -> str:
     """The digest of an entry whose body is already canonical JSON; keys stand in sorted order."""
     text = (
-        f'{previous}{{"body":{body},"kind":{canonical(kind)},"recorded_us":{recorded_us:d},'
-        f'"seq":{seq:d},"subject":{canonical(subject)}}}'
+        f'{previous}{{"body":{body},"kind":{encode_basestring(kind)},"recorded_us":{recorded_us:d},'
+        f'"seq":{seq:d},"subject":{encode_basestring(subject)}}}'
     )
     # A byte that is no UTF-8 was put there by someone else: keep it, so that it is found and not crashed on.
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -5,6 +5,7 @@ Amounts and percentages are text in the files ("0.50", "33.3333"): TOML's floats
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 PPM = 1_000_000
@@ -101,6 +102,11 @@ def first_overlap(windows: Iterable[W]) -> tuple[W, W] | None:
         if earlier.overlaps(later):
             return earlier, later
     return None
+
+
+def between(moments: Sequence[int], from_us: int, until_us: int) -> Sequence[int]:
+    """Those of some ordered moments that lie strictly inside a span."""
+    return moments[bisect.bisect_right(moments, from_us) : bisect.bisect_left(moments, until_us)]
 
 
 def read_rules(kind: type[R], file: Path) -> R:

@@ -150,25 +150,30 @@ class LeaseRequest:
         refuse_bad_int("longest_us", self.longest_us, least=1, most=MAX_SESSION_US)
         refuse_bad_int("requested_us", self.requested_us, most=MAX_TIME_US)
 
-    def request(self) -> LeaseRequest:
-        """Only what was asked, without what became of it."""
-        return LeaseRequest(**{field.name: getattr(self, field.name) for field in fields(LeaseRequest)})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease(LeaseRequest):
+class Lease(NamedTuple):
     """A learner's hold on a profile, from grant to release. ``held_uy`` is what it still keeps of the allowance.
 
-    It is made of a request that was looked at already, so it is not looked at again at every step of its life.
+    It begins as its request does, field by field; that was looked at, so nothing is looked at again here.
     """
 
+    id: UUID
+    learner: str
+    course: str
+    lab: str
+    cohort: str
+    site: str
+    profile: str
+    longest_us: int
+    requested_us: int
     state: LeaseState
     started_us: int | None
     ended_us: int | None
     held_uy: int
 
-    def __post_init__(self) -> None:
-        """Nothing: see above."""
+    def request(self) -> LeaseRequest:
+        """Only what was asked, without what became of it."""
+        return LeaseRequest(**{field.name: getattr(self, field.name) for field in fields(LeaseRequest)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import itertools
 from collections import ChainMap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from hub.compute.dated import between
 from hub.compute.lease import DAY_US, MINUTE_US, SECOND_US
 from hub.compute.subsidy import LEARNER, Beneficiary, CapKey, Part, cap_keys, split
 from hub.compute.tariff import Stretch, charge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
     from hub.compute.class_window import Spans
@@ -74,8 +74,7 @@ class ChargeLine(NamedTuple):
     estimated: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The sums of a session and the lines they come from."""
 
     billed_us: int
@@ -95,15 +94,11 @@ class Settlement:
 
 
 class Shared(NamedTuple):
-    """A stretch and how its price is shared out."""
+    """A stretch, how its price is shared out, and what programmes pay of it."""
 
     stretch: Stretch
     parts: tuple[Part, ...]
-
-    @property
-    def subsidised_uy(self) -> int:
-        """What programmes pay of it."""
-        return sum(part.amount_uy for part in self.parts if part.payer != LEARNER)
+    subsidised_uy: int
 
 
 def estimated(flags: tuple[str, ...]) -> bool:
@@ -111,7 +106,9 @@ def estimated(flags: tuple[str, ...]) -> bool:
     return any(flag != OVERRUN for flag in flags)
 
 
-def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, int], spared: Spans = ()) -> Settlement:
+def settle(
+    lease: LeaseRequest | Lease, run: Run, policy: Policy, used: Mapping[CapKey, int], spared: Spans = ()
+) -> Settlement:
     """What ``lease`` comes to, given that it ran as ``run`` says and programmes have paid ``used`` so far.
 
     ``spared`` are the class windows it was opened under.
@@ -121,19 +118,36 @@ def settle(lease: LeaseRequest, run: Run, policy: Policy, used: Mapping[CapKey, 
     begin = min(max(run.started_us, lease.requested_us), lease.requested_us + START_WITHIN_US)
     who = Beneficiary(lease.learner, lease.course, lease.site, lease.profile, "")
     shared = share(who, policy, begin, begin + billed, used, spared)
-    flags = tuple(
-        sorted({*_flags(lease, run, length), *("unpriced" for piece in shared if piece.stretch.price is None)})
-    )
+    flags = _flags(lease, run, length, priced=all(piece.stretch.price for piece in shared))
+    lines = tuple(_lines(lease, shared, estimated=estimated(flags)))
+    return _summed(shared, spared, flags, lines)
+
+
+def _summed(
+    shared: Iterable[Shared], spared: Spans, flags: tuple[str, ...], lines: tuple[ChargeLine, ...]
+) -> Settlement:
+    billed_us = gpu_us = charge_uy = in_class_uy = subsidised_uy = subsidised_us = subsidised_gpu_us = 0
+    for stretch, _, paid_uy in shared:
+        billed, gpu, total = stretch.billed_us, stretch.gpu_us, stretch.total_uy
+        billed_us += billed
+        gpu_us += gpu
+        charge_uy += total
+        if spared and _in_class(stretch, spared):
+            in_class_uy += total
+        if paid_uy:
+            subsidised_uy += paid_uy
+            subsidised_us += billed * paid_uy // total
+            subsidised_gpu_us += gpu * paid_uy // total
     return Settlement(
-        billed_us=billed,
-        gpu_us=sum(piece.stretch.gpu_us for piece in shared),
-        charge_uy=sum(piece.stretch.total_uy for piece in shared),
-        in_class_uy=sum(piece.stretch.total_uy for piece in shared if _in_class(piece.stretch, spared)),
-        subsidised_uy=sum(piece.subsidised_uy for piece in shared),
-        subsidised_us=sum(_subsidised_share(piece, piece.stretch.billed_us) for piece in shared),
-        subsidised_gpu_us=sum(_subsidised_share(piece, piece.stretch.gpu_us) for piece in shared),
+        billed_us=billed_us,
+        gpu_us=gpu_us,
+        charge_uy=charge_uy,
+        in_class_uy=in_class_uy,
+        subsidised_uy=subsidised_uy,
+        subsidised_us=subsidised_us,
+        subsidised_gpu_us=subsidised_gpu_us,
         flags=flags,
-        lines=tuple(_lines(lease, shared, estimated=estimated(flags))),
+        lines=lines,
     )
 
 
@@ -151,11 +165,11 @@ def share(
     """Price a span and share each stretch of it between payers, counting caps down from stretch to stretch."""
     # Laid over what was used, not a copy of it: when a chain is checked, that is everything for everybody.
     more: dict[CapKey, int] = {}
-    counted, pieces = ChainMap(more, used), list[Shared]()  # type: ignore[arg-type]  # only the first map is written
-    edges = (*policy.subsidies.edges, *itertools.chain.from_iterable(cuts))
+    counted, pieces = used, list[Shared]()
+    edges = (*between(policy.subsidies.edges, from_us, until_us), *itertools.chain.from_iterable(cuts))
     stretches = charge(policy.prices, who.profile, from_us, until_us, edges)
     for place, stretch in enumerate(stretches):
-        there = who._replace(hardware_origin=stretch.hardware_origin, provider=stretch.provider)
+        there = Beneficiary(*who[:4], stretch.hardware_origin, stretch.provider)
         year = int(stretch.day[:4])
         parts = split(
             stretch.total_uy,
@@ -163,28 +177,29 @@ def share(
             year=year,
             who=there,
             book=policy.subsidies,
-            used=counted if place else used,
+            used=counted,
         )
-        pieces.append(Shared(stretch, parts))
+        pieces.append(Shared(stretch, parts, sum([part.amount_uy for part in parts if part.payer != LEARNER])))
         if place < len(stretches) - 1:  # nobody asks after the last one
+            counted = ChainMap(more, used)  # type: ignore[arg-type]  # only the first map is written
             for programme, paid in _paid(parts).items():
-                for key in cap_keys(programme, year, there):
+                for key in cap_keys(programme, year, who.learner, who.site):
                     more[key] = counted.get(key, 0) + paid
     return tuple(pieces)
 
 
 def cap_uses(lines: tuple[ChargeLine, ...]) -> dict[CapKey, int]:
     """How much each cap key is used up by a settlement's lines."""
-    uses: dict[CapKey, int] = {}
     paid: dict[tuple[str, str], int] = {}
     for line in lines:
         if line.payer != LEARNER:
-            paid[line.programme, line.day[:4]] = paid.get((line.programme, line.day[:4]), 0) + line.amount_uy
-    for (programme, year), amount in paid.items():
-        who = Beneficiary(lines[0].learner, lines[0].course, lines[0].site, lines[0].profile, "")
-        for key in cap_keys(programme, int(year), who):
-            uses[key] = uses.get(key, 0) + amount
-    return uses
+            place = line.programme, line.day[:4]
+            paid[place] = paid.get(place, 0) + line.amount_uy
+    return {
+        key: amount
+        for (programme, year), amount in paid.items()
+        for key in cap_keys(programme, int(year), lines[0].learner, lines[0].site)
+    }
 
 
 def _paid(parts: tuple[Part, ...]) -> dict[str, int]:
@@ -196,20 +211,22 @@ def _paid(parts: tuple[Part, ...]) -> dict[str, int]:
     return paid
 
 
-def _flags(lease: LeaseRequest, run: Run, length: int) -> Iterator[str]:
+def _flags(lease: LeaseRequest | Lease, run: Run, length: int, *, priced: bool) -> tuple[str, ...]:
+    """What had to be put right, in the order of the alphabet."""
     late = run.started_us - lease.requested_us
-    steps = (
-        length < 0,
-        not -CLOCKS_AGREE_US <= late <= START_WITHIN_US,
-        abs(run.ended_us - run.started_us - length) > CLOCKS_AGREE_US,
-        run.ended_us > run.recorded_us + FUTURE_US,
+    stepped = (
+        length < 0
+        or not -CLOCKS_AGREE_US <= late <= START_WITHIN_US
+        or abs(run.ended_us - run.started_us - length) > CLOCKS_AGREE_US
+        or run.ended_us > run.recorded_us + FUTURE_US
     )
-    if any(steps):
-        yield "clock"
-    if run.uncertainty_us > CLOCKS_AGREE_US:
-        yield "uncertain"
-    if length > lease.longest_us:
-        yield OVERRUN
+    found = (
+        (stepped, "clock"),
+        (length > lease.longest_us, OVERRUN),
+        (run.uncertainty_us > CLOCKS_AGREE_US, "uncertain"),
+        (not priced, "unpriced"),
+    )
+    return tuple([flag for is_so, flag in found if is_so])
 
 
 def _in_class(stretch: Stretch, spared: Spans) -> bool:
@@ -217,38 +234,16 @@ def _in_class(stretch: Stretch, spared: Spans) -> bool:
     return any(begin <= stretch.from_us < end for begin, end in spared)
 
 
-def _subsidised_share(piece: Shared, amount_us: int) -> int:
-    return amount_us * piece.subsidised_uy // piece.stretch.total_uy if piece.stretch.total_uy else 0
-
-
-def _lines(lease: LeaseRequest, pieces: tuple[Shared, ...], *, estimated: bool) -> Iterator[ChargeLine]:
+def _lines(lease: LeaseRequest | Lease, pieces: tuple[Shared, ...], *, estimated: bool) -> Iterator[ChargeLine]:
+    whose = (lease.learner, lease.course, lease.lab, lease.cohort, lease.site, lease.profile)
     begun: set[str] = set()
-    for segment, (stretch, parts) in enumerate(pieces):
+    for segment, (stretch, parts, _) in enumerate(pieces):
+        when = (stretch.day, stretch.from_us, stretch.until_us, stretch.tariff)
+        measures = (stretch.billed_us, stretch.gpu_us, stretch.total_uy)
         led: set[str] = set()
         for place, part in enumerate(parts):
             leads = part.programme not in led
-            yield ChargeLine(
-                lease=lease.id,
-                segment=segment,
-                line=place,
-                learner=lease.learner,
-                course=lease.course,
-                lab=lease.lab,
-                cohort=lease.cohort,
-                site=lease.site,
-                profile=lease.profile,
-                day=stretch.day,
-                from_us=stretch.from_us,
-                until_us=stretch.until_us,
-                tariff=stretch.tariff,
-                programme=part.programme,
-                payer=part.payer,
-                amount_uy=part.amount_uy,
-                sessions=int(leads and part.programme not in begun),
-                billed_us=stretch.billed_us * leads,
-                gpu_us=stretch.gpu_us * leads,
-                total_uy=stretch.total_uy * leads,
-                estimated=estimated,
-            )
+            counts = (int(leads and part.programme not in begun), *(measures if leads else (0, 0, 0)))
+            yield ChargeLine(lease.id, segment, place, *whose, *when, *part, *counts, estimated)
             led.add(part.programme)
             begun.add(part.programme)

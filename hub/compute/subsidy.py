@@ -7,7 +7,8 @@ micro-yuan that do not divide go to those with the largest remainder, first name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import bisect
+import functools
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
@@ -30,11 +31,13 @@ from hub.compute.lease import micro_yuan
 from hub.course import Text  # noqa: TC001 - pydantic reads the annotations when the class is made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LEARNER = "learner"
 """The payer of what no programme pays."""
+_MOST_KINDS = 4_096
+"""How many kinds of sessions (course, site, profile, hardware) are kept with what programmes offer them."""
 
 
 class Payer(Rule):
@@ -168,6 +171,13 @@ class Programme(Window):
         return all(not allowed or value in allowed for allowed, value in asked)
 
 
+class Offer(NamedTuple):
+    """What a programme pays of a session's list price, in millionths, before its caps and what others pay."""
+
+    programme: Programme
+    ppm: int
+
+
 class SubsidyBook(Rule):
     """Every programme (one id may come back with another window when its rule changes), and who is behind a site."""
 
@@ -187,16 +197,31 @@ class SubsidyBook(Rule):
     @cached_property
     def edges(self) -> tuple[int, ...]:
         """The moments at which a programme starts or ends, or something about the body behind a site changes."""
-        programmes = tuple(edge for programme in self.programme for edge in programme.edges())
-        return (*programmes, *(edge for entity in self.entity for edge in entity.all_edges()))
+        programmes = {edge for programme in self.programme for edge in programme.edges()}
+        return tuple(sorted({*programmes, *(edge for entity in self.entity for edge in entity.all_edges())}))
 
     def behind(self, site: str, at_us: int) -> Entity | None:
         """What is known of the body behind a site at a moment, None when nothing is."""
         return next((entity for entity in self.entity if entity.site == site and entity.covers(at_us)), None)
 
+    def offers(self, who: Beneficiary, at_us: int) -> tuple[Offer, ...]:
+        """What programmes that are in force at a moment offer to such a session, in the order of the file."""
+        # Between two edges nothing changes, nor does the learner matter: most sessions ask what was asked before.
+        place = bisect.bisect_right(self.edges, at_us)
+        return self._offers(who[1:], self.edges[place - 1] if place else 0)
 
-@dataclass(frozen=True, slots=True)
-class Part:
+    @cached_property
+    def _offers(self) -> Callable[[tuple[str, ...], int], tuple[Offer, ...]]:
+        return functools.lru_cache(_MOST_KINDS)(self._look_up)
+
+    def _look_up(self, kind: tuple[str, ...], at_us: int) -> tuple[Offer, ...]:
+        who = Beneficiary("", *kind)
+        entity = self.behind(who.site, at_us)
+        programmes = (one for one in self.programme if one.covers(at_us) and one.serves(who))
+        return tuple(Offer(programme, programme.rate(who, entity, at_us)) for programme in programmes)
+
+
+class Part(NamedTuple):
     """An amount of one payer; ``programme`` is empty where none applied."""
 
     programme: str
@@ -204,10 +229,14 @@ class Part:
     amount_uy: int
 
 
-def cap_keys(programme: str, year: int, who: Beneficiary) -> tuple[CapKey, ...]:
+@functools.lru_cache(_MOST_KINDS)
+def cap_keys(programme: str, year: int, learner: str, site: str) -> tuple[CapKey, CapKey, CapKey]:
     """Under which keys a payment of ``programme`` is counted."""
-    scopes = (("learner", who.learner), ("site", who.site), ("all", ""))
-    return tuple(CapKey(programme, year, scope, name) for scope, name in scopes)
+    return (
+        CapKey(programme, year, "learner", learner),
+        CapKey(programme, year, "site", site),
+        CapKey(programme, year, "all", ""),
+    )
 
 
 def split(
@@ -215,15 +244,13 @@ def split(
 ) -> tuple[Part, ...]:
     """Divide a charge between payers, given what programmes have paid already; the parts sum to ``total_uy``."""
     left, parts, paying = total_uy, list[Part](), set[str]()
-    entity = book.behind(who.site, at_us) if book.entity else None
-    for programme in book.programme:
-        if not programme.covers(at_us) or not programme.serves(who) or paying - set(programme.stacks_with):
+    for programme, ppm in book.offers(who, at_us):
+        if not paying.issubset(programme.stacks_with):
             continue
-        owed = total_uy * programme.rate(who, entity, at_us) // PPM
-        amount = min(owed, left, *_cap_room(programme, year, who, used))
+        amount = min(total_uy * ppm // PPM, left, *_cap_room(programme, year, who, used))
         if amount <= 0:
             continue
-        parts += [Part(programme.id, payer, share) for payer, share in _shares(amount, programme.payer)]
+        parts += [Part(programme.id, payer.id, share) for payer, share in _shares(amount, programme.payer)]
         paying.add(programme.id)
         left -= amount
     if left or not parts:
@@ -236,16 +263,19 @@ def _within(span: tuple[int, int] | None, at_us: int) -> bool:
 
 
 def _cap_room(programme: Programme, year: int, who: Beneficiary, used: Mapping[CapKey, int]) -> Iterator[int]:
-    names = {"learner": who.learner, "site": who.site, "all": ""}
-    for scope, cap in programme.caps.items():
-        yield cap - used.get(CapKey(programme.id, year, scope, names[scope]), 0)
+    if not programme.caps:
+        return
+    for key in cap_keys(programme.id, year, who.learner, who.site):
+        if (cap := programme.caps.get(key.scope)) is not None:
+            yield cap - used.get(key, 0)
 
 
-def _shares(amount_uy: int, payers: Sequence[Payer]) -> Iterable[tuple[str, int]]:
-    parts = [divmod(amount_uy * payer.ppm, PPM) for payer in payers]
-    spare = amount_uy - sum(whole for whole, _ in parts)
-    luckiest = sorted(range(len(parts)), key=lambda place: -parts[place][1])[:spare]
-    return [(payer.id, parts[place][0] + (place in luckiest)) for place, payer in enumerate(payers)]
+def _shares(amount_uy: int, payers: Sequence[Payer]) -> Iterable[tuple[Payer, int]]:
+    shares = [amount_uy * payer.ppm // PPM for payer in payers]
+    if spare := amount_uy - sum(shares):
+        for place in sorted(range(len(payers)), key=lambda place: -(amount_uy * payers[place].ppm % PPM))[:spare]:
+            shares[place] += 1
+    return zip(payers, shares, strict=True)
 
 
 def read_subsidies(file: Path) -> SubsidyBook:

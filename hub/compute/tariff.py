@@ -9,14 +9,13 @@ from __future__ import annotations
 import bisect
 import functools
 import itertools
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from hub.compute.dated import Rule, RuleId, Window, Yuan, first_overlap, read_rules
+from hub.compute.dated import Rule, RuleId, Window, Yuan, between, first_overlap, read_rules
 from hub.compute.lease import DAY_US, HOUR_US, MINUTE_US, NoPriceError, micro_yuan
 
 if TYPE_CHECKING:
@@ -64,7 +63,11 @@ class Tariff(Window):
 
     def of(self, profile: str) -> Price | None:
         """The price of ``profile``, None when this tariff has none."""
-        return next((price for price in self.price if price.profile == profile), None)
+        return self._by_profile.get(profile)
+
+    @cached_property
+    def _by_profile(self) -> dict[str, Price]:
+        return {price.profile: price for price in self.price}
 
 
 class PriceList(Rule):
@@ -84,7 +87,9 @@ class PriceList(Rule):
 
     def at(self, at_us: int) -> Tariff | None:
         """The tariff in force, None when there is none."""
-        return next((tariff for tariff in self.tariff if tariff.covers(at_us)), None)
+        ordered = self._ordered
+        place = bisect.bisect_right(ordered, at_us, key=lambda tariff: tariff.from_us)
+        return ordered[place - 1] if place and ordered[place - 1].covers(at_us) else None
 
     def price_at(self, profile: str, at_us: int) -> tuple[str, Price] | None:
         """The tariff's id and the price in force, None when there is none."""
@@ -96,12 +101,19 @@ class PriceList(Rule):
         """Where the tariff or the day changes, strictly inside a span."""
         offset = self.utc_offset_minutes * MINUTE_US
         midnight = (from_us + offset) // DAY_US * DAY_US + DAY_US - offset
-        moments = {*range(midnight, until_us, DAY_US), *(edge for tariff in self.tariff for edge in tariff.edges())}
-        return {moment for moment in moments if from_us < moment < until_us}
+        return {*range(midnight, until_us, DAY_US), *between(self._changes, from_us, until_us)}
 
     def day(self, at_us: int) -> str:
         """The calendar day of a moment, as ``YYYY-MM-DD``, where prices are made."""
         return _date((at_us + self.utc_offset_minutes * MINUTE_US) // DAY_US)
+
+    @cached_property
+    def _ordered(self) -> tuple[Tariff, ...]:
+        return tuple(sorted(self.tariff, key=lambda tariff: tariff.from_us))
+
+    @cached_property
+    def _changes(self) -> tuple[int, ...]:
+        return tuple(sorted({edge for tariff in self.tariff for edge in tariff.edges()}))
 
 
 @functools.lru_cache
@@ -109,8 +121,7 @@ def _date(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A piece of a session with one price and one day; ``price`` is None where no tariff had one."""
 
     from_us: int

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, String, Table, func, select, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.compute import books as book
@@ -32,6 +32,7 @@ from hub.compute.tables import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from uuid import UUID
 
     from hub.compute.books import Books, Finished, Made
     from hub.compute.claim.value import Claim
@@ -47,6 +48,7 @@ class BooksCheck:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._readable = True
+        self._as_digits = connection.dialect.name == "sqlite"
         self.first_bad: BadEntry | None = None
 
     def compare(self, finished: Finished) -> None:
@@ -93,22 +95,38 @@ class BooksCheck:
             self._found(made.seq, f"corrections that claim {asked.id} carries are not those that were frozen")
 
     def _leases(self, leases: Mapping[Any, Made]) -> None:
-        seqs = {lease_id: made.seq for lease_id, made in leases.items()}
-        rows = {(lease_id,): lease_values(made.booked) for lease_id, made in leases.items()}
-        self._rows("lease", lease, seqs, rows)
-        lines = {line[:3]: line for made in leases.values() for line in made.lines}
-        self._rows("charge line", charge_line, seqs, lines)
+        seqs, rows, lines = dict[Any, int](), dict[Any, Any](), dict[Any, Any]()
+        for booked_id, (seq, booked, charged) in leases.items():
+            kept = self._kept(booked_id)
+            seqs[kept] = seq
+            rows[kept,] = (kept, *lease_values(booked)[1:])
+            for line in charged:
+                lines[kept, line[1], line[2]] = (kept, *line[1:])
+        self._rows("lease", lease, seqs, rows, lease.c.id)
+        self._rows("charge line", charge_line, seqs, lines, charge_line.c.lease)
 
-    def _rows(self, name: str, table: Table, seqs: Mapping[Any, int], made: Mapping[tuple[Any, ...], Any]) -> None:
-        first, gone = next(iter(table.c)), set(made)
+    def _kept(self, lease_id: UUID) -> Any:
+        # SQLite keeps an id as its hexadecimal digits: comparing those spares making a UUID of every row.
+        return lease_id.hex if self._as_digits else lease_id
+
+    def _rows(
+        self,
+        name: str,
+        table: Table,
+        seqs: Mapping[Any, int],
+        made: dict[tuple[Any, ...], Any],
+        as_kept: ColumnElement[Any] | None = None,
+    ) -> None:
+        """Compare rows by their keys; the column ``as_kept`` is read and asked for as it lies in the database."""
         width, cells = len(table.primary_key), _CELLS.get(table.name)
+        raw = as_kept if self._as_digits else None
+        columns = [type_coerce(column, String) if column is raw else column for column in table.c]
         for keys in _parts(seqs):
-            for row in self._connection.execute(select(table).where(first.in_(keys))):
+            for row in self._connection.execute(select(*columns).where(columns[0].in_(keys))):
                 values = tuple(row)[:cells]
-                gone.discard(values[:width])
-                if made.get(values[:width]) != values:
+                if made.pop(values[:width], None) != values:
                     self._found(seqs[values[0]], f"{name} of {_said(values[:width])} was changed")
-        for key in gone:
+        for key in made:
             self._found(seqs[key[0]], f"{name} of {_said(key)} is gone")
 
     def _compare_end(self, books: Books) -> None:

@@ -6,16 +6,18 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, LargeBinary, String, Text, cast, insert, select, text, update
+from sqlalchemy import Connection, LargeBinary, String, cast, insert, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from hub.compute.chain import GENESIS, Entry, canonical, digest_of
 from hub.compute.checkpoint import Checkpoint
 from hub.compute.tables import chain_head, checkpoint, event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_BATCH = 5_000
+_BATCH = 500
+"""Entries at a time: few enough that what is made of them stays in the processor's cache."""
 
 
 def lock(connection: Connection) -> None:
@@ -71,25 +73,23 @@ def of_kind(connection: Connection, kind: str) -> Iterator[Entry]:
     return (Entry(*row) for row in connection.execute(asked))
 
 
-def read(connection: Connection) -> Iterator[Entry]:
-    """All entries in order, whatever somebody may have put into them."""
-    columns = [_raw(column, connection) for column in event.c]
-    asked = select(*columns).order_by(event.c.seq)
-    for row in connection.execute(asked, execution_options={"yield_per": _BATCH}):
-        yield Entry(*(_as_text(value) for value in row))
-
-
 def parts(connection: Connection) -> Iterator[list[Entry]]:
-    """All entries in order, some thousands at a time."""
-    entries = read(connection)
-    return iter(lambda: list(itertools.islice(entries, _BATCH)), [])
+    """All entries in order, whatever somebody may have put into them, some thousands at a time."""
+    given = 0
+    try:
+        for rows in _rows(connection, event.c):
+            yield list(map(Entry._make, rows))
+            given += 1
+    except OperationalError:
+        # SQLite's driver raises on text that is no UTF-8, before we could say which row holds it: ask for the bytes.
+        raw = [cast(column, LargeBinary) if isinstance(column.type, String) else column for column in event.c]
+        for rows in itertools.islice(_rows(connection, raw), given, None):
+            yield [Entry(*map(_as_text, row)) for row in rows]
 
 
-def _raw(column: Any, connection: Connection) -> Any:
-    # SQLite's driver raises on text that is no UTF-8, before we could say which row holds it: ask for the bytes.
-    if connection.dialect.name == "sqlite" and isinstance(column.type, String | Text):
-        return cast(column, LargeBinary)
-    return column
+def _rows(connection: Connection, columns: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    asked = select(*columns).order_by(event.c.seq)
+    return connection.execute(asked, execution_options={"yield_per": _BATCH}).partitions()
 
 
 def _as_text(value: Any) -> Any:

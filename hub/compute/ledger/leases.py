@@ -56,7 +56,7 @@ class Leases:
         """
         with self._pen.writing() as connection:
             if standing := shelf.find_lease(connection, request.id):
-                if standing.lease.request() != request.request():
+                if standing.lease.request() != request:
                     raise LeaseStateError(f"lease {request.id}: got a different request, expected a new id for it")
                 return standing.lease
             latest, longest = request.requested_us + START_WITHIN_US, request.longest_us

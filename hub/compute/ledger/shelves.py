@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, literal, select, update
@@ -277,7 +277,7 @@ def _lease_row(booked: BookedLease) -> dict[str, Any]:
 
 def _booked(row: Row[Any]) -> BookedLease:
     values = row._asdict()
-    of_lease = Lease(**{field.name: values.pop(field.name) for field in fields(Lease)})
+    of_lease = Lease(**{name: values.pop(name) for name in Lease._fields})
     spared = tuple((begin, end) for begin, end in json.loads(values.pop("spared") or "[]"))
     budgets = tuple(BudgetKey(scope, who) for scope, who in json.loads(values.pop("budgets") or "[]"))
     made = {**values, "flags": tuple(values["flags"].split()), "spared": spared, "budgets": budgets}
