@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 from grader.check.lesson import Lesson
 from grader.check.link import Link, ProxyError
 from grader.check.measuring import Measuring, refuse_decoders
+from grader.check.moments import Moment, keep, return_to
 from grader.check.names import Names, without_magics
 from grader.check.parts import definitions, open_part
 from grader.check.proxy import number_of
 from grader.check.seeds import Seeds
 from grader.sandbox import box_files
 from grader.sandbox.pipe import PipeClosed
-from grader.sandbox.snapshots import NONE, Snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,54 +64,53 @@ class Examiner:
         self._link.may_change = self._names.may_change
         self._seeds = Seeds(lambda module, name, args: self._link.ask("seed", args, module=module, name=name))
         self._hidden: dict[str, frozenset[int]] = {}
-        self._snapshots, self._copy = Snapshots(), NONE
+        self._moments: dict[int, Moment] = {}
         self._earlier: list[ast.stmt] = []
         self._measuring = Measuring(pipe)
         self._measuring.install()
 
     def serve(self) -> None:
-        """Answer requests until the other side is gone; a copy answers the one that it was woken for."""
+        """Answer requests until the other side is gone."""
         with contextlib.suppress(PipeClosed):
-            while not self._snapshots.is_copy:
+            while True:
                 request = self._pipe.receive()
-                self._pipe.send(getattr(self, f"_op_{request['op']}")(request))
+                self._pipe.send({"ok": getattr(self, f"_op_{request['op']}")(request)})
 
-    def _op_write(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _op_write(self, request: dict[str, Any]) -> None:
         folder = LAB_FILES if request["lab"] else self._work
         with contextlib.suppress(OSError):
             box_files.write_file(folder, request["path"], request["content"], more=request["more"])
-        return {"ok": None}
 
-    def _op_remove(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _op_remove(self, request: dict[str, Any]) -> None:
         box_files.remove_file(self._work, request["path"])
-        return {"ok": None}
 
-    def _op_solution(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _op_solution(self, request: dict[str, Any]) -> None:
         self._names.meet_solution(request["source"], request["released"])
-        return {"ok": None}
 
     def _op_shared(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ok": self._examine(request, self._whole)}
+        return self._examine(request, self._whole)
 
     def _op_test(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run a test, hidden lines and all."""
         self._names.forget_fetched()
-        return {"ok": self._examine(request, self._whole)}
+        return self._examine(request, self._whole)
 
     def _op_released(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run what learners know of a test; where its hidden lines begin, leave a copy behind that can run those."""
+        """Run what learners know of a test; the moment where its hidden lines begin is kept, to run those later."""
         self._names.forget_fetched()
-        return {"ok": self._examine(request, self._as_released)}
+        return self._examine(request, self._as_released)
 
-    def _op_wake(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Let a copy go on; it answers first, in the request it was made in, and this when it has ended."""
-        return {"back": self._snapshots.wake(request["number"])}
+    def _op_hidden(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run the hidden lines of a test, from the moment where they begin."""
+        return_to(self._moments[request["number"]], self._names, self._link)
+        self._measuring.forget()
+        return self._examine(request, self._from_moment)
 
     def _examine(self, request: dict[str, Any], run: Run) -> dict[str, Any]:
-        """Run one cell; how it ended, where, what it printed, and which copy waits to end it otherwise."""
+        """Run one cell; how it ended, where, and what it printed."""
         name = f"<cell {request['number']}>"
         self._read_as(name, without_magics(request["source"]), request["hidden"])
-        self._link.problem, self._copy = None, NONE
+        self._link.problem = None
         out, err = _Capped(), _Capped()
         self._seeds.wrap()
         self._seeds.muted = False
@@ -120,7 +119,7 @@ class Examiner:
         problem = self._link.problem or error
         outcome = self._outcome(problem, name) if problem else {"passed": not err.getvalue(), "value": _credit(value)}
         said = {"printed": out.getvalue(), "complained": err.getvalue()}
-        return {**outcome, **said, "dead": self._link.dead, "copy": self._copy}
+        return {**outcome, **said, "dead": self._link.dead}
 
     def _read_as(self, name: str, source: str, hidden: Iterable[int]) -> None:
         """Take ``source`` for the text of the cell called ``name``, in messages too."""
@@ -154,20 +153,18 @@ class Examiner:
         self._run(open_statements, name)
         if self._link.problem:
             raise self._link.problem
-        self._copy = self._leave_copy()
-        if self._snapshots.is_copy:
-            self._read_as(name, without_magics(request["source"]), request["hidden"])
-            self._measuring.forget()
-            self._names.define(self._earlier, name)
-            return self._run(rest, name)
+        # The learner's process is copied now, and this one remembers where it was.
+        self._pipe.send({"copy": True})
+        self._pipe.receive_line()
+        self._moments[request["number"]] = keep(self._names, self._link, rest, self._earlier)
         self._earlier += definitions(rest, request["hidden"])
         self._read_as(name, known, ())
         return self._run(known_rest, name)
 
-    def _leave_copy(self) -> int:
-        self._pipe.send({"copy": True})
-        self._pipe.receive_line()
-        return self._snapshots.take()
+    def _from_moment(self, request: dict[str, Any], _: ast.Module, name: str) -> Any:
+        moment = self._moments[request["number"]]
+        self._names.define(moment.earlier, name)
+        return self._run(list(moment.rest), name)
 
     def _run(self, body: list[ast.stmt], name: str) -> Any:
         """Run statements; the value of the last one if it is an expression."""

@@ -1,6 +1,6 @@
 """Run the hidden lines of tests, once everything of the learner's box that is shown has been collected.
 
-Each test goes on in copies of both processes that were made where its hidden lines begin; afterwards the learner's copy
+Each test goes on with the copy of the learner's process that was made where its hidden lines begin; afterwards the copy
 is ended. Where there is no copy any more, because the box has died since, or none could be made, the submission is run
 a second time in fresh boxes, as far as the last such test, and nothing of that run but points is kept.
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from grader.check import reasons
 from grader.check.session import Record, Session, boxes_for, examine, tell_of
-from grader.sandbox.box import BoxEnded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,27 +36,22 @@ def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> R
         record, left = session.record, dict(session.waiting)
         for number, waiting in session.waiting.items():
             # A process that has filled its box leaves no room to go on from an earlier moment.
-            if not record.limits and _run_in_copies(talk, record, number, waiting):
+            if not record.limits and _run_later(talk, record, number, steps[number], waiting):
                 del left[number]
     if left:
         _run_again(job, steps, sandbox, record, left)
     return record
 
 
-def _run_in_copies(talk: Talk, record: Record, number: int, waiting: Waiting) -> bool:
+def _run_later(talk: Talk, record: Record, number: int, step: Step, waiting: Waiting) -> bool:
     """Finish one test; False when it has to be run in another way."""
-    if not talk.is_whole or not waiting.checker or not (waiting.learner or waiting.is_last):
+    if not talk.is_whole or not (waiting.copy or waiting.is_last):
         return False
     talk.put_back(waiting.files)
-    if waiting.learner and not talk.wake_copy(waiting.learner):
+    if waiting.copy and not talk.wake_copy(waiting.copy):
         return False
-    try:
-        outcome = talk.tell_copy(waiting.checker)
-    except BoxEnded as ended:
-        # A copy of the checker that died leaves its original in the middle of nowhere; the next ones run anew.
-        talk.checker_ended, outcome = ended, None
-    _note(talk, record, number, outcome)
-    if waiting.learner:
+    _note(talk, record, number, examine(talk, "hidden", number, step))
+    if waiting.copy:
         talk.leave_copy()
     return True
 

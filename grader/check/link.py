@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,16 @@ class Link:
         """Ask nothing: what runs now may not depend on the learner."""
         self.may_change: Callable[[Any, Any], bool] = lambda _function, _argument: False
         """Whether a function that returned something may also have changed this argument of the test."""
+
+    def state(self) -> tuple[Any, ...]:
+        """What of the learner's objects is known, to go back to."""
+        return copy.deepcopy(self.lesson), dict(self._exception_classes), dict(self._exception_numbers)
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Know of the learner's objects what was known; a copy of their process gives numbers of its own."""
+        self.lesson, classes, numbers = state
+        self._exception_classes, self._exception_numbers = dict(classes), dict(numbers)
+        self.dead = False
 
     def ask(self, op: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, **more: Any) -> Any:
         """The box's answer to ``op`` as a value of our own.

@@ -69,6 +69,17 @@ class Names(dict[str, Any]):
                     raise KeyError(name) from error
         self._fetched.pop(name, None)
 
+    def state(self) -> tuple[Any, ...]:
+        """Everything that is bound, to go back to."""
+        return dict(self.items()), set(self._learners), dict(self._fetched)
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Bind what was bound, in this same namespace: functions of earlier tests look names up in it."""
+        bound, learners, fetched = state
+        self.clear()
+        self.update(bound)
+        self._learners, self._fetched = set(learners), dict(fetched)
+
     def forget_fetched(self) -> None:
         """Fetch the learner's values anew: their code has run."""
         self._fetched.clear()

@@ -1,8 +1,8 @@
 """Run the steps of one submission: cells in the learner's box, tests in the checker's, this process between them.
 
 Nothing that learners may not see enters their box before everything that is shown of it has been collected. So a test
-with hidden lines runs as released first; where its hidden lines begin, both processes leave a copy of themselves
-behind, and in those the hidden lines run at the end, on the state of that moment (:mod:`grader.check.hidden`).
+with hidden lines runs as released first; where its hidden lines begin, the learner's process leaves a copy of itself
+behind, and with that the hidden lines run at the end, on the state of that moment (:mod:`grader.check.hidden`).
 """
 
 from __future__ import annotations
@@ -53,13 +53,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A test whose hidden lines are still to run: the numbers of both copies, 0 for none, and the files of then.
+    """A test whose hidden lines are still to run: the number of the learner's copy, 0 for none, and the files of then.
 
-    With ``is_last`` nothing of the learner's has run since, so the learner's process itself is as good as a copy.
+    With ``is_last`` nothing of the learner's has run since, so their process itself is as good as a copy.
     """
 
-    learner: int
-    checker: int
+    copy: int
     files: dict[str, bytes]
     is_last: bool
 
@@ -112,8 +111,7 @@ class Session:
         files = talk.files_now()
         outcome = examine(talk, "test" if not step.hidden else "released", number, step)
         if talk.copies:
-            copy = int(outcome["copy"]) if outcome else 0
-            self.waiting[number] = Waiting(talk.copies[0], copy, files, is_last)
+            self.waiting[number] = Waiting(talk.copies[0], files, is_last)
             self.record.released[number] = outcome or {}
         elif outcome is None:
             self.record.unrun[number] = _why(talk)

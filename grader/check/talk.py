@@ -168,23 +168,9 @@ class Talk:
             elif "copy" in message:
                 self._copy()
                 self._checker.send(b"R", deadline)
-            elif "back" in message:
-                raise BoxEnded("died", "a copy of the checker")
             else:
                 return message["ok"]
         raise BoxEnded("time", f"more than {_MAX_ASKS} questions")
-
-    def tell_copy(self, number: int) -> Any:
-        """What a copy of the checker answers, which goes on with its test now and then ends.
-
-        Raises:
-            BoxEnded: it ended before; the checker itself goes on.
-        """
-        outcome = self.tell({"op": "wake", "number": number})
-        back = json.loads(self._checker.receive(self._deadline + CHECKER_SECONDS))
-        if "back" not in back:
-            raise BoxEnded("died", f"got {str(back)[:80]}, expected to hear that the copy has ended")
-        return outcome
 
     def _copy(self) -> None:
         number = self.ask({"op": "copy"}) if self.wants_copies else 0

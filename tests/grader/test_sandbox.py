@@ -73,7 +73,8 @@ def test_read_only_folders_and_environment_are_shown(sandbox: Sandbox, tmp_path:
         read = "import os\nprint(open(os.environ['MODEL'] + '/weights.bin').read())\nopen('/models/tiny/x', 'w')"
         said = ask(box, op="run", source=read)["ok"]
         assert said["outputs"][0]["text"] == "weights\n"
-        assert said["error"] == "OSError"
+        assert said["limit"] is None
+        assert "OSError" in str(said["outputs"])
     assert [path.name for path in tmp_path.iterdir()] == ["weights.bin"]
 
 
