@@ -93,10 +93,20 @@ class PolicyConfig(_Section):
     subsidies: Path = POLICY / "subsidies.toml"
 
 
+_WORKER_BYTES = 4 << 30
+"""A worker's warm parents and one submission's boxes."""
+
+
+def _workers() -> int:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(64, max(1, min(len(os.sched_getaffinity(0)), memory // _WORKER_BYTES)))
+
+
 class GraderConfig(_Section):
     """How submissions are graded on this host."""
 
-    workers: int = Field(default=1, ge=1, le=64)
+    workers: int = Field(default_factory=_workers, ge=1, le=64)
+    """Left out: one for each processor, as far as the memory goes."""
     sandbox: Literal["auto", "bubblewrap", "unshare", "docker"] = "auto"
     image: str = Field(default="reelwright/grader:0.1.0", min_length=1)
     """What boxes are made of with ``sandbox = "docker"``, on the daemon of ``docker.host``."""

@@ -7,12 +7,16 @@ release is made from): those are not gated again at every first start. A lab tha
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from grader.check.notebook import parse_notebook
 from grader.gate import Finding, GateReport, check_release
 from grader.grade import grade
+from grader.reading import CLOSE
 from grader.sandbox.box import SandboxUnavailable
+from hub.portal.rubric import load_rubric
 from hub.serve import rules_of, sandbox_of
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from grader.release import Gate
     from grader.verdict import GradingJob, LabVersion, Verdict
     from hub.platform import Platform
+    from hub.portal.rubric import Rubric
 
 
 RECORD = "gate.toml"
@@ -79,6 +84,34 @@ def release_gate(platform: Platform, graded: Callable[[], None] = lambda: None) 
             graded()
             return verdict
 
-        return check_release(version, grade_one, rules)
+        report = check_release(version, grade_one, rules)
+        return replace(report, findings=(*report.findings, *rubric_findings(_rubric_of(platform, version), version)))
 
     return check
+
+
+def rubric_findings(rubric: Rubric | None, version: LabVersion) -> tuple[Finding, ...]:
+    """Why ``rubric`` does not fit the lab's hand-graded cells: learners would read other points than they can get."""
+    if rubric is None:
+        return ()
+    tags = (cell.tag for cell in parse_notebook(version.source).cells)
+    points = {tag.grade_id: tag.points for tag in tags if tag and ((tag.grade and tag.solution) or tag.task)}
+    there = {name: most for name, most in points.items() if name == rubric.grade_id or not rubric.grade_id}
+    if any(abs(most - rubric.most) < CLOSE for most in there.values()):
+        return ()
+    place = rubric.grade_id or "*"
+    got = ", ".join(f"{name} {most:g}" for name, most in (there or points).items()) or "-"
+    return (
+        Finding(
+            "rubric-differs",
+            f"评分标准（{place}）共 {rubric.most:g} 分，与人工评分单元格的分值不符：{got}",
+            f"the rubric ({place}) is of {rubric.most:g} points, expected those of the hand-graded cell, got {got}",
+        ),
+    )
+
+
+def _rubric_of(platform: Platform, version: LabVersion) -> Rubric | None:
+    """The rubric that the lab was shipped with; one in the making is made from its rubric, and has no file."""
+    path = platform.lab_or_draft(version.course, version.lab).rubric
+    file = platform.config.courses_dir / version.course / path
+    return load_rubric(file) if path and file.is_file() else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hub import prepare
 from hub.config import Config
@@ -67,6 +67,33 @@ def test_a_lab_is_released_once_its_reference_and_its_blank_are_graded_right(pla
     assert platform.submissions.current_lab_version("small", "one") is not None
     prepare.release_course(platform, platform.courses[0], said.append)
     assert [line.split(" as ")[0] for line in said] == ["released small/one"]
+
+
+RUBRIC = """
+grade_id = "answer"
+title = { zh = "答案", en = "The answer" }
+[[criteria]]
+id = "clear"
+title = { zh = "清楚", en = "Clear" }
+levels = [{ points = 3, text = { zh = "好", en = "Good" } }, { points = 0, text = { zh = "无", en = "None" } }]
+"""
+
+
+def test_a_rubric_of_other_points_than_the_cell_it_is_for_is_refused(platform: Platform) -> None:
+    folder = platform.config.courses_dir / "small"
+    (folder / "course.toml").write_text(COURSE + 'rubric = "answer.toml"\n', encoding="utf-8")
+    (folder / "answer.toml").write_text(RUBRIC, encoding="utf-8")
+    essay = {"grade": True, "solution": True, "locked": False, "task": False, "schema_version": 3}
+    marked = nbformat.reads(notebook("assert seconds == 2"), as_version=4)
+    marked.cells.append(new_markdown_cell("", metadata={"nbgrader": {**essay, "grade_id": "answer-two", "points": 2}}))
+    (folder / "source" / "one" / "one.ipynb").write_text(nbformat.writes(marked).replace('"answer"', '"code"'))
+    opened = Platform(platform.config)
+    with pytest.raises(prepare.NotReady, match=r"the rubric \(answer\) is of 3 points.*got answer-two 2"):
+        prepare.release_course(opened, opened.courses[0], lambda _: None)
+    (folder / "answer.toml").write_text(
+        RUBRIC.replace('"answer"', '"answer-two"').replace("points = 3", "points = 2"), encoding="utf-8"
+    )
+    prepare.release_course(opened, opened.courses[0], lambda _: None)
 
 
 def test_a_recorded_lab_is_not_graded_again_and_a_changed_one_is(platform: Platform) -> None:
