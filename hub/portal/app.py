@@ -139,7 +139,7 @@ def create_app(
     app.context_processor(lambda: frame.around(portal))
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SignInError, _sign_in_failed)
-    language.install(app, TRANSLATIONS, config.site.locale)
+    language.install(app, TRANSLATIONS, config.site.locale, services.people.set_locale)
     words.install(app, portal.zone, clock)
     app.register_blueprint(callback.pages(session), url_prefix=prefix)
     for pages in (

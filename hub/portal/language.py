@@ -14,6 +14,7 @@ from flask import current_app, g, request
 from flask_babel import Babel, Domain, get_locale
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -49,12 +50,15 @@ def _catalog(source: Path) -> NullTranslations:
     return Translations(compiled)
 
 
-def install(app: Flask, translations: Path, site_locale: Locale) -> None:
-    """Make ``app`` speak both languages from the ``portal`` catalogs under ``translations``."""
+def install(app: Flask, translations: Path, site_locale: Locale, keep: Callable[[str, Locale], None]) -> None:
+    """Make ``app`` speak both languages from the ``portal`` catalogs under ``translations``.
+
+    ``keep`` is told the name of who chose a language, and which: their labs speak it too from the next start on.
+    """
     # Stock Flask-Babel makes a new Domain, and so reads its catalogs, for every request.
     bound = type("PortalBabel", (Babel,), {"domain_instance": Catalogs(translations)})
     bound(app, default_locale="en", default_domain="portal", locale_selector=lambda: current(site_locale))
-    app.after_request(_remember)
+    app.after_request(lambda response: _remember(response, keep))
 
 
 def current(site_locale: Locale = "zh_CN") -> Locale:
@@ -84,11 +88,15 @@ def zone_name(zone: ZoneInfo, locale: str) -> str:
     return get_timezone_name(zone, locale=locale)
 
 
-def _remember(response: Response) -> Response:
-    if request.args.get("lang") in LOCALES:
+def _remember(response: Response, keep: Callable[[str, Locale], None]) -> Response:
+    chosen = next((locale for locale in LOCALES if request.args.get("lang") == locale), None)
+    if chosen:
+        visitor = g.get("visitor")
+        if visitor and visitor.person.locale != chosen:
+            keep(visitor.name, chosen)
         response.set_cookie(
             COOKIE,
-            request.args["lang"],
+            chosen,
             max_age=COOKIE_SECONDS,
             path="/",
             samesite="Lax",

@@ -51,6 +51,13 @@ def test_the_choice_stays_for_the_next_page(school: Any) -> None:
     assert "Compute allowance" in client.get(HOME).text
 
 
+def test_the_choice_is_the_person_s_so_that_their_lab_speaks_it_too(school: Any) -> None:
+    school.client("liming").get(f"{HOME}?lang=zh_CN")
+    assert school.people.person("liming").locale == "zh_CN"
+    school.client("liming").get(f"{HOME}?lang=xx")
+    assert school.people.person("liming").locale == "zh_CN"
+
+
 def test_the_browser_decides_until_somebody_chooses(school: Any) -> None:
     assert "算力额度" in school.client("liming", lang="zh-CN,zh;q=0.9").get(HOME).text
     assert "Compute allowance" in school.client("liming", lang="en-GB,en;q=0.9").get(HOME).text
