@@ -8,6 +8,7 @@ voucher is a code that one learner may turn into allowance, once; the ledger kno
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -136,9 +137,19 @@ class Voucher:
         return {name: body[name] for name in ("course", "micro_yuan", "until_us", "why", "by")}
 
 
-def new_code() -> str:
-    """A code that nobody guesses, in three groups of four."""
-    letters = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
+def new_order() -> str:
+    """A secret that makes an order of vouchers one that can be sent twice and is carried out once."""
+    return secrets.token_urlsafe(24)
+
+
+def codes_of(order: str, count: int, course: str, micro_yuan: int, why: str) -> tuple[str, ...]:
+    """The codes of an order, in three groups of four: nobody guesses them, and the same order has the same ones."""
+    said = canonical([count, course, micro_yuan, why])
+    return tuple(_code(hmac.digest(order.encode(), f"{number} {said}".encode(), "sha256")) for number in range(count))
+
+
+def _code(digest: bytes) -> str:
+    letters = "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:_CODE_LETTERS])
     return "-".join(letters[place : place + 4] for place in range(0, _CODE_LETTERS, 4))
 
 

@@ -7,6 +7,7 @@ The family of errors, all raised by :mod:`hub.compute.ledger`::
      ├─ UnknownLeaseError         the ledger never opened it
      ├─ LeaseStateError      the lease is not in a state in which that can happen
      └─ NoPriceError              no tariff in force prices the profile
+         └─ UnknownDeviceError    no tariff has ever known it
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class LeaseStateError(LedgerError):
 
 class NoPriceError(LedgerError):
     """No tariff prices this profile at that time, so nothing may be started on it."""
+
+
+class UnknownDeviceError(NoPriceError):
+    """No tariff, of whatever date, knows this device class."""
 
 
 class Remedy(NamedTuple):

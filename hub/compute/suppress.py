@@ -18,7 +18,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 FEWEST_LEARNERS = 5
 
@@ -34,9 +34,9 @@ def hidden_rows(learners: Mapping[tuple[str, Cell], frozenset[str]]) -> tuple[se
     return hidden, all(_covers(cells.values()) for cells in months.values())
 
 
-def hidden_cells(cells: Mapping[Cell, frozenset[str]]) -> set[Cell]:
-    """The cells of one month that are not shown."""
-    hidden = {cell for cell, who in cells.items() if len(who) < FEWEST_LEARNERS}
+def hidden_cells(cells: Mapping[Cell, frozenset[str]], besides: Collection[Cell] = ()) -> set[Cell]:
+    """The cells of one month that are not shown; those ``besides`` are hidden for another reason."""
+    hidden = {cell for cell, who in cells.items() if len(who) < FEWEST_LEARNERS or cell in besides}
     while more := set(_needed_beside(hidden, cells)):
         hidden |= more
     return hidden

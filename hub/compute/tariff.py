@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from hub.compute.dated import Rule, RuleId, Window, Yuan, between, first_overlap, read_rules
-from hub.compute.lease import DAY_US, HOUR_US, MINUTE_US, NoPriceError, micro_yuan
+from hub.compute.lease import DAY_US, HOUR_US, MINUTE_US, NoPriceError, UnknownDeviceError, micro_yuan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -176,6 +176,7 @@ def hold(
 
     Raises:
         NoPriceError: the session could run on while nothing prices it.
+        UnknownDeviceError: no tariff has ever priced the profile.
     """
     horizon = latest_start_us + longest_us
     moments = sorted({requested_us, *prices.edges(requested_us, horizon)})
@@ -183,12 +184,20 @@ def hold(
     for moment in moments[: bisect.bisect_left(moments, horizon)]:
         found = prices.price_at(profile, moment)
         if found is None and moment < requested_us + longest_us:
-            raise NoPriceError(
-                f"profile {profile!r} has no price on {prices.day(moment)}; expected a tariff that prices it until "
-                f"the longest session could end"
-            )
+            raise no_price(prices, profile, moment)
         dearest = max(dearest, found[1].uy_per_hour if found else 0)
     return -(-dearest * (longest_us - spared_us) // HOUR_US)
+
+
+def no_price(prices: PriceList, profile: str, at_us: int) -> NoPriceError:
+    """Why a profile cannot be priced at a moment: no tariff has ever known it, or none prices it then."""
+    known = sorted({price.profile for tariff in prices.tariff for price in tariff.price})
+    if profile not in known:
+        return UnknownDeviceError(f"got device class {profile!r}, which no tariff knows; expected one of {known}")
+    return NoPriceError(
+        f"profile {profile!r} has no price on {prices.day(at_us)}; expected a tariff that prices it until the longest "
+        f"session could end"
+    )
 
 
 def read_tariffs(file: Path) -> PriceList:

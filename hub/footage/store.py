@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
-from hub.compute.lease import MICRO
-from hub.compute.suppress import FEWEST_LEARNERS
+from hub.compute.suppress import hidden_cells
 from hub.db import reading
 from hub.footage.film import film_us
 from hub.footage.tables import footage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Engine
 
     from grader.store import Store
     from grader.submission import LabResult
     from hub.compute.ledger import Ledger
+    from hub.compute.suppress import Cell
 
 FILMS = (".mp4", ".m4v", ".mov")
 
@@ -44,10 +44,13 @@ class Footage:
                     done += 1
         return done
 
-    def rate(self, dimensions: tuple[str, ...], from_day: str, until_day: str) -> dict[tuple[str, ...], float]:
-        """Yuan for a second of film by the values of dimensions; those with fewer than five film makers are left out.
+    def rate(
+        self, dimensions: tuple[str, ...], from_day: str, until_day: str, *, besides: Collection[Cell] = ()
+    ) -> dict[Cell, float]:
+        """Yuan for a second of film by the values of dimensions.
 
-        A learner's film counts where most of their time in its lab was charged.
+        What is about fewer than five film makers is left out, and so are those ``besides``, with what would tell of
+        them beside the whole. A learner's film counts where most of their time in its lab was charged.
         """
         begin_us, end_us = self._ledger.moments(from_day, until_day)
         films = self._films(begin_us, end_us)
@@ -64,11 +67,8 @@ class Footage:
             if (home := homes.get((course, lab, learner))) is not None:
                 seconds[home[1]] += length
                 makers[home[1]].add(learner)
-        return {
-            value: cost[value] / MICRO / (length / MICRO)
-            for value, length in seconds.items()
-            if length and len(makers[value]) >= FEWEST_LEARNERS
-        }
+        hidden = hidden_cells({value: frozenset(who) for value, who in makers.items()}, besides)
+        return {value: cost[value] / length for value, length in seconds.items() if value not in hidden}
 
     def _known(self) -> dict[tuple[str, str, str], tuple[str, int]]:
         with reading(self._engine) as connection:

@@ -13,7 +13,14 @@ from uuid import UUID, uuid4
 
 from jupyterhub.spawner import Spawner
 
-from hub.compute.lease import MINUTE_US, AllowanceExhausted, LeaseRequest, NoPriceError, format_yuan
+from hub.compute.lease import (
+    MINUTE_US,
+    AllowanceExhausted,
+    LeaseRequest,
+    NoPriceError,
+    UnknownDeviceError,
+    format_yuan,
+)
 from hub.door.refusal import StartRefused
 from hub.spawner.endings import words_for
 from hub.spawner.options import LabOptions, OptionsRefused
@@ -199,6 +206,9 @@ class LeasedLab(Spawner):
             ledger.open(request)
         except AllowanceExhausted as error:
             raise _allowance_refusal(error, self.platform.portal_url) from error
+        except UnknownDeviceError as error:
+            why = (f"价目表中没有此设备：{error}", f"No tariff knows this device: {error}")
+            raise StartRefused(why, label="unknown-device", status_code=503) from error
         except NoPriceError as error:
             why = (f"此环境尚未定价：{error}", f"This profile has no price yet: {error}")
             raise StartRefused(why, label="no-price", status_code=503) from error

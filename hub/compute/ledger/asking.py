@@ -11,7 +11,6 @@ from hub.compute.lease import (
     Account,
     Lease,
     Metered,
-    NoPriceError,
     Quote,
     Session,
     refuse_bad_int,
@@ -23,16 +22,18 @@ from hub.compute.ledger.leases import lease_of
 from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
 from hub.compute.settle import share, taken_so_far
 from hub.compute.subsidy import Beneficiary
+from hub.compute.tariff import no_price
 from hub.db import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from hub.compute.ledger.pen import Pen
     from hub.compute.metrics import Figures
     from hub.compute.observation import Difference
     from hub.compute.settle import ChargeLine
+    from hub.compute.suppress import Cell
 
 
 class Asking:
@@ -65,12 +66,12 @@ class Asking:
         Without ``site``, programmes that are for some sites only are not counted in.
 
         Raises:
-            NoPriceError: nothing prices the profile.
+            NoPriceError: nothing prices the profile then; UnknownDeviceError: nothing ever did.
         """
         refuse_bad_int("minutes", minutes, most=31 * 24 * 60)
         found = self._pen.policy.prices.price_at(profile, at_us)
         if found is None:
-            raise NoPriceError(f"profile {profile!r} has no price on {self._pen.policy.prices.day(at_us)}")
+            raise no_price(self._pen.policy.prices, profile, at_us)
         who = Beneficiary(learner, course, site, profile, "")
         with reading(self._pen.engine) as connection:
             used = shelf.used_for(connection, learner, site)
@@ -134,11 +135,16 @@ class Asking:
         with reading(self._pen.engine) as connection:
             return tuple(shelf.spent_by_lab(connection, dimensions, from_day, until_day))
 
-    def gpu_use(self, dimensions: tuple[str, ...], from_day: str, until_day: str) -> dict[tuple[str, ...], float]:
-        """How busy leased GPUs were, in percent, by the values of dimensions; fewer than five learners are left out."""
+    def gpu_use(
+        self, dimensions: tuple[str, ...], from_day: str, until_day: str, *, besides: Collection[Cell] = ()
+    ) -> dict[Cell, float]:
+        """How busy leased GPUs were, in percent, by the values of dimensions.
+
+        What is about fewer than five learners is left out, and so are those ``besides``, with what would tell of them.
+        """
         refuse_unknown_dimensions(dimensions)
         with reading(self._pen.engine) as connection:
-            return watch.gpu_use(connection, dimensions, self.moments(from_day, until_day))
+            return watch.gpu_use(connection, dimensions, self.moments(from_day, until_day), besides)
 
     def accrued(self, learner: str, course: str, at_us: int) -> int:
         """What running sessions would take of a learner's allowance if they ended now, at list price."""

@@ -12,7 +12,8 @@ from hub.compute.budget import (
     BudgetError,
     Voucher,
     VoucherError,
-    new_code,
+    codes_of,
+    new_order,
     voucher_subject,
 )
 from hub.compute.lease import Grant, format_yuan, refuse_bad_int
@@ -73,8 +74,12 @@ class Vouchers:
     def __init__(self, pen: Pen) -> None:
         self._pen = pen
 
-    def issue(self, count: int, course: str, micro_yuan: int, until_us: int, why: str, by: str) -> tuple[str, ...]:
-        """Issue so many vouchers and give back their codes, which nobody can learn again.
+    def issue(
+        self, count: int, course: str, micro_yuan: int, until_us: int, why: str, by: str, *, order: str = ""
+    ) -> tuple[str, ...]:
+        """Issue so many vouchers and give back their codes, which only who has the ``order`` can learn again.
+
+        The same order of the same vouchers issues nothing more: it gives back the same codes.
 
         Raises:
             ValueError: an amount or a name is none, or not 1 to 1,000 are asked for.
@@ -83,11 +88,13 @@ class Vouchers:
         refuse_bad_int("count", count, least=1, most=MOST_AT_ONCE)
         if until_us <= self._pen.clock():
             raise VoucherError("expired", "until: got a time that is past, expected one to come")
-        codes = tuple(new_code() for _ in range(count))
+        codes = codes_of(order or new_order(), count, course, micro_yuan, why)
         said: dict[str, Any] = {"course": course, "micro_yuan": micro_yuan, "until_us": until_us, "why": why, "by": by}
         made = [Voucher(subject=voucher_subject(code), **said) for code in codes]
         with self._pen.writing() as connection:
             for each in made:
+                if shelf.find_voucher(connection, each.subject):
+                    continue
                 self._pen.append(connection, VOUCHER_ISSUED, each.subject, each.as_body())
                 shelf.keep_voucher(connection, each)
         return codes

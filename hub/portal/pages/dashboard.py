@@ -75,21 +75,21 @@ def pages(portal: Portal) -> Blueprint:
 def _breakdown(portal: Portal, dimension: str, begin: str, end: str) -> Breakdown:
     services = portal.services
     made = services.ledger.report((dimension,), begin, end)
-    use = services.ledger.gpu_use((dimension,), begin, end)
-    rates = services.footage.rate((dimension,), begin, end)
+    # What is measured by value only would tell of a suppressed programme in it by subtraction.
+    partly = {(row.where[dimension],) for row in made.rows if not row.sums}
+    use = services.ledger.gpu_use((dimension,), begin, end, besides=partly)
+    rates = services.footage.rate((dimension,), begin, end, besides=partly)
     named = _namer(portal, dimension)
     points = []
     for row in made.rows:
         value = (row.where[dimension],)
-        # What is measured by value only would tell of a suppressed programme in it by subtraction.
-        whole = all(other.sums for other in made.rows if other.where == row.where)
         points.append(
             Point(
                 label=named(row.where[dimension]),
                 programme=row.programme,
                 sums=row.sums,
-                busy_percent=use.get(value) if whole else None,
-                yuan_per_second=rates.get(value) if whole else None,
+                busy_percent=use.get(value),
+                yuan_per_second=rates.get(value),
                 lines_url=_lines_url(made, row) if row.sums else "",
             )
         )

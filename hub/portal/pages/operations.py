@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_babel import gettext as _
 
 from hub.api.store import LONGEST_DAYS
-from hub.compute.budget import SCOPES, Allotment
+from hub.compute.budget import SCOPES, Allotment, new_order
 from hub.compute.lease import DAY_US, LedgerError, plain_text
 from hub.portal import words
 from hub.portal.access import only, visitor
@@ -84,7 +84,10 @@ def issue(portal: Portal, fields: Fields) -> tuple[str, ...]:
     if fields.problems:
         return ()
     until_us = portal.clock() + days * DAY_US
-    return portal.services.ledger.vouchers.issue(count, course, amount, until_us, why, visitor().name)
+    # A form that is sent twice has the same order, so it shows the same codes again.
+    sent = request.form.get("order", "")
+    order = sent if len(sent) == len(new_order()) else ""
+    return portal.services.ledger.vouchers.issue(count, course, amount, until_us, why, visitor().name, order=order)
 
 
 def token(portal: Portal, fields: Fields) -> tuple[str, ...]:
@@ -117,6 +120,7 @@ def _show(
         problems=problems or {},
         made=made,
         made_of=made_of,
+        order=new_order(),
     )
 
 

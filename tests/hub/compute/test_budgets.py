@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.compute.budget import Allotment, BudgetError, VoucherError
+from hub.compute.budget import Allotment, BudgetError, VoucherError, new_order
 from hub.compute.class_window import ClassWindow
 from hub.compute.lease import HOUR_US, MICRO, AllowanceExhausted
 
@@ -115,6 +115,20 @@ def test_an_allotment_that_is_none_is_refused(change: dict[str, Any]) -> None:
     given = {"scope": "site", "who": "main", "micro_yuan": MICRO, "why": "autumn", "by": "root", "at_us": 1}
     with pytest.raises(ValueError, match="got"):
         Allotment(**{**given, **change})
+
+
+def test_an_order_of_vouchers_that_is_sent_twice_is_carried_out_once(any_bench: Any) -> None:
+    bench = any_bench
+    until, issue = bench.clock.now_us + DAY_US, bench.ledger.vouchers.issue
+    order = new_order()
+    codes = issue(3, "micro-drama", MICRO, until, "open day", "root", order=order)
+    bench.ledger.vouchers.redeem(codes[0], "li", ("micro-drama",))
+    assert issue(3, "micro-drama", MICRO, until + 1, "open day", "root", order=order) == codes
+    assert len(bench.ledger.vouchers.all()) == len(set(codes)) == 3
+    assert not set(codes) & set(issue(3, "micro-drama", 2 * MICRO, until, "open day", "root", order=order))
+    assert not set(codes) & set(issue(3, "micro-drama", MICRO, until, "open day", "root"))
+    assert order not in "".join(bench.rows("hub_event"))
+    assert bench.ledger.verify().held
 
 
 def test_a_voucher_is_turned_in_once_whoever_comes(any_bench: Any) -> None:

@@ -18,6 +18,7 @@ from hub.compute.lease import (
     AllowanceExhausted,
     LeaseStateError,
     NoPriceError,
+    UnknownDeviceError,
     UnknownLeaseError,
     format_yuan,
     micro_yuan,
@@ -119,11 +120,12 @@ def test_a_start_that_cannot_be_paid_says_balance_need_and_remedy_in_both_langua
 
 def test_a_profile_without_a_price_cannot_start(bench: Any, rules: Any) -> None:
     bench.grant(100)
-    with pytest.raises(NoPriceError, match="warp-drive"):
+    unknown = "device class 'warp-drive', which no tariff knows; expected one of .*'gpu'"
+    with pytest.raises(UnknownDeviceError, match=unknown):
         bench.ledger.open(bench.request(profile="warp-drive"))
-    with pytest.raises(NoPriceError):
+    with pytest.raises(NoPriceError, match="no price on 1970-01-01"):
         bench.ledger.open(bench.request(requested_us=1))
-    with pytest.raises(NoPriceError):
+    with pytest.raises(UnknownDeviceError, match=unknown):
         bench.ledger.quote("li", "micro-drama", "warp-drive", 60, rules["noon_us"])
 
 

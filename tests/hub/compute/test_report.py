@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.compute.gpu.usage import GpuEvidence
 from hub.compute.lease import DAY_US, HOUR_US, LedgerError
 from hub.compute.report import FUNDERS_DIMENSIONS
 from hub.compute.suppress import hidden_cells
@@ -45,6 +46,25 @@ def test_rows_add_up_and_small_cells_are_suppressed(term: Any) -> None:
     assert main.sums.subsidised_uy == main.sums.total_uy * 8 // 10
     assert sum(main.sums.paid_uy.values()) + main.sums.learner_uy == main.sums.total_uy
     assert set(main.sums.paid_uy) == {"city", "district"}
+
+
+def test_gpu_use_of_few_cannot_be_worked_out_from_the_others(term: Any) -> None:
+    def used(**given: Any) -> None:
+        lease = term.session(hours=1, profile="gpu", **given)
+        minutes = {"minutes": 60, "samples": 60, "rated": 60, "busy_sum": 3_000, "memory_mb": 1, "sha256": "0" * 64}
+        term.ledger.keep_gpu_evidence(GpuEvidence(lease=lease.id, source="nvml", slice="GPU-1", **minutes))
+
+    for number in range(6):
+        used(learner=f"learner{number}", site="main")
+    assert term.ledger.gpu_use(("site",), *PERIOD) == {("main",): 50.0}
+    used(learner="far1", site="far")
+    assert term.ledger.gpu_use((), *PERIOD) == {(): 50.0}
+    assert term.ledger.gpu_use(("site",), *PERIOD) == {}  # the whole less the main site would be one learner
+    for number in range(5):
+        term.grant(200, f"new{number}")
+        used(learner=f"new{number}", site="new")
+    assert term.ledger.gpu_use(("site",), *PERIOD) == {("main",): 50.0}
+    assert term.ledger.gpu_use(("site",), *PERIOD, besides={("main",)}) == {("new",): 50.0}
 
 
 def test_no_sum_less_its_parts_gives_a_suppressed_cell_away(term: Any) -> None:
