@@ -16,6 +16,8 @@
     .jp-RenderedHTMLCommon :is(video, figure) { max-width: 100%; }
     .jp-NotebookPanel-toolbar { flex-wrap: nowrap; overflow-x: auto; }
     #jp-MainLogo { display: none; }
+    #jp-menu-panel { overflow-x: auto; }
+    .lm-MenuBar-item { flex: none; padding: 0 6px; }
     /* The menus take the whole top; the time left stays in sight at the foot, where the status bar was. */
     #reelwright-session { position: fixed; right: 0; bottom: 0; z-index: 100; font-size: 11px; line-height: 22px;
       border-radius: 4px 0 0; background: var(--jp-layout-color2); }
