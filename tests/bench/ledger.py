@@ -26,6 +26,7 @@ from hub.compute.lease import HOUR_US, MICRO, LeaseRequest
 from hub.compute.ledger import Ledger
 from hub.compute.ledger.shelves import keep_finished, keep_used
 from hub.compute.policy import Policy, load_policy
+from hub.compute.report import DIMENSIONS
 from hub.compute.tables import chain_head, charge_line, event, metadata
 from hub.db import open_engine
 
@@ -103,7 +104,7 @@ def proofs() -> Iterator[dict[str, Any]]:
 
 
 def reports(engine: Engine, policy: Policy, leases: int) -> Iterator[dict[str, Any]]:
-    """The learner by programme report, and the funder's by site, over so many leases."""
+    """The learner by programme report, and the funder's by everything it can be broken down by, over so many leases."""
     fill_lines(engine, leases)
     ledger = Ledger(engine, policy)
     peer, sums = timed(lambda: sql(engine, SUM_LINES))
@@ -112,8 +113,9 @@ def reports(engine: Engine, policy: Policy, leases: int) -> Iterator[dict[str, A
         raise RuntimeError("expected the report to sum to what the database sums to")
     name = _peer_name(engine)
     yield figure(f"learner by programme report over {leases} leases", ours, peer, "s", name)
-    ours, _ = timed(lambda: ledger.report(("site",), *PERIOD))
-    yield figure(f"funder's report by site over {leases} leases", ours, peer, "s", name)
+    for dimension in DIMENSIONS:
+        ours, _ = timed(lambda dimension=dimension: ledger.report((dimension,), *PERIOD))  # type: ignore[misc]
+        yield figure(f"funder's report by {dimension} over {leases} leases", ours, peer, "s", name)
 
 
 def verification(engine: Engine, policy: Policy, _leases: int) -> Iterator[dict[str, Any]]:
