@@ -7,13 +7,14 @@ alone: neither a file in a home nor the page's own ``?path=`` can name others, w
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
-from nbgrader.server_extensions.formgrader.base import BaseHandler, check_xsrf
+from nbgrader.server_extensions.formgrader.base import BaseApiHandler, BaseHandler, check_xsrf
 from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 from tornado.web import authenticated
 
@@ -142,8 +143,25 @@ class CoursePages(FormgradeExtension):
 
     def init_handlers(self, webapp: Any) -> None:
         """Add nbgrader's routes, behind our own for the first page: an earlier route wins."""
-        webapp.add_handlers(".*$", [(rf"{webapp.settings['base_url'].rstrip('/')}/formgrader/?", FirstPage)])
+        top = rf"{webapp.settings['base_url'].rstrip('/')}/formgrader"
+        ours = [(rf"{top}/?", FirstPage), (rf"{top}/api/assignment/([^/]+)/release", Release)]
+        webapp.add_handlers(".*$", ours)
         super().init_handlers(webapp)
+
+
+class Release(BaseApiHandler):
+    """Releases a lab. Of a refusal nbgrader would show every line of its log and a traceback around the reasons."""
+
+    @authenticated
+    @check_xsrf
+    def post(self, assignment_id: str) -> None:
+        """Release, and answer the reasons alone where it is refused."""
+        answer = self.api.release_assignment(assignment_id)
+        if not answer["success"]:
+            told = [line.removeprefix("[ERROR] ") for line in answer["log"].splitlines() if line.startswith("[ERROR] ")]
+            answer["log"] = "\n\n".join(told)
+            answer["error"] = answer["error"].strip().splitlines()[-1]
+        self.write(json.dumps(answer))
 
 
 class FirstPage(BaseHandler):

@@ -162,6 +162,8 @@ def test_release_and_withdraw_act_on_what_learners_fetch_and_a_leak_is_refused(f
     assert not answer["success"]
     assert "reference does not get full marks: test-square 0/2" in answer["log"]
     assert "参考答案没有得满分" in answer["log"]
+    assert "Traceback" not in answer["error"]
+    assert "[DEBUG]" not in answer["log"]
     assert formgrader.store.current_lab_version("film", "squares") == current
 
 
