@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from labs.model.settings import Settings
     from labs.render.wish import Wish
 
@@ -38,6 +40,11 @@ class Examples:
     def wish(self, number: int) -> Wish:
         """What clip ``number`` shows."""
         return self.shown(number)[0]
+
+    def chances(self, count: int) -> NDArray[np.float64]:
+        """How likely each of the first ``count`` clips is to be practised next: ``float64[count]``, their sum 1."""
+        weights = np.array([self.settings.oftener.get(self.wish(number).size, 1.0) for number in range(count)])
+        return weights / weights.sum()
 
     def clips(self, numbers: Iterable[int]) -> torch.Tensor:
         """The clips as ``float32[N, 3, T, H, W]`` in -1..1, as the autoencoder takes them."""

@@ -67,13 +67,19 @@ provenance record. Nobody may judge a prompt by its pictures, and no certificate
 def install_model(folder: str | Path, released: Path = RELEASED) -> ModelFolder:
     """Put the released house model in ``folder``, or the plumbing model while none is released.
 
+    A plumbing model that an earlier version left there gives way to a released one; any other model stays.
+
     Raises:
         ModelError: ``folder`` exists but holds no unaltered model (nothing in it is touched), or ``released`` does not.
     """
     if not released.exists():
         return make_model(folder)
     open_model(released)
-    return _settled(folder, lambda workshop: shutil.copytree(released, workshop, dirs_exist_ok=True))
+    target = Path(folder).absolute()
+    there = _already(target)
+    if there and there.manifest.name != NAME:
+        return there
+    return _filled(target, lambda workshop: shutil.copytree(released, workshop, dirs_exist_ok=True))
 
 
 def make_model(folder: str | Path) -> ModelFolder:
@@ -82,20 +88,26 @@ def make_model(folder: str | Path) -> ModelFolder:
     Raises:
         ModelError: ``folder`` exists but holds no unaltered model; nothing in it is touched.
     """
-    return _settled(folder, _make_plumbing)
-
-
-def _settled(folder: str | Path, fill: Callable[[Path], object]) -> ModelFolder:
-    """Have a folder filled beside ``folder`` and rename it when whole: an interrupted run leaves nothing half made."""
     target = Path(folder).absolute()
-    if target.exists() and any(target.iterdir()):
-        return open_model(target)
+    return _already(target) or _filled(target, _make_plumbing)
+
+
+def _already(target: Path) -> ModelFolder | None:
+    return open_model(target) if target.exists() and any(target.iterdir()) else None
+
+
+def _filled(target: Path, fill: Callable[[Path], object]) -> ModelFolder:
+    """Have a folder filled beside ``target`` and rename it when whole: an interrupted run leaves nothing half made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        fill(workshop)
-        let_everyone_read(workshop)
-        workshop.replace(target)
+        made = workshop / "made"
+        made.mkdir()
+        fill(made)
+        let_everyone_read(made)
+        if target.exists():
+            target.replace(workshop / "before")
+        made.replace(target)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     return open_model(target)

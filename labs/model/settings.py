@@ -33,17 +33,19 @@ class Settings(BaseModel):
     unit: int = 45
     """Pixels of the film's width before it is enlarged; the rest of the canvas is margin."""
     frames: int = 17
-    fitted: int = Field(default=400, ge=1)
+    fitted: int = Field(default=128, ge=1)
     """How many clips the autoencoder is computed from."""
-    bank: int = Field(default=3_072, ge=2, le=FITTED_FROM)
+    bank: int = Field(default=6_144, ge=2, le=FITTED_FROM)
     """How many clips the transformer learns from; rendered and encoded once."""
-    steps: int = Field(default=8_000, ge=1)
+    steps: int = Field(default=7_600, ge=1)
     batch: int = Field(default=32, ge=1)
     muon_rate: float = 0.006
     rate: float = 1e-3
     ema: float = 0.998
-    noisier: float = 0.5
+    noisier: float = 0.8
     """The mean of the logit of the times: above 0, more practice where there is more noise than picture."""
+    oftener: dict[str, float] = {"wide": 3.0, "full": 1.5}
+    """How much oftener clips of these shot sizes are practised: a small figure is a small part of the error."""
     spread: float = 1.2
     """The deviation of the logit of the times."""
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from labs.model.examples import Examples
     from labs.model.settings import Settings
 
@@ -51,12 +53,13 @@ def train_flow(work: Path, examples: Examples, bank: torch.Tensor, say: Callable
     modules, optimisers = progress.modules, progress.optimisers
     tokenizer = house_tokenizer()
     told: list[float] = []
+    chances = examples.chances(len(bank))
     while progress.step < settings.steps:
         part = rate_at(progress.step, settings.steps)
         for optimiser, rate in zip(optimisers, (settings.muon_rate, settings.rate), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = rate * part
-        loss = _flow_loss(modules, tokenizer, examples, bank, progress.step)
+        loss = _flow_loss(modules, tokenizer, examples, bank, chances, progress.step)
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss.backward()
@@ -113,7 +116,12 @@ def _optimisers(settings: Settings, *modules: Any) -> tuple[torch.optim.Optimize
 
 
 def _flow_loss(
-    modules: dict[str, Any], tokenizer: Any, examples: Examples, bank: torch.Tensor, step: int
+    modules: dict[str, Any],
+    tokenizer: Any,
+    examples: Examples,
+    bank: torch.Tensor,
+    chances: NDArray[np.float64],
+    step: int,
 ) -> torch.Tensor:
     """Flow matching: between picture (time 0) and noise (time 1) the way is straight, and the picture is guessed.
 
@@ -122,7 +130,7 @@ def _flow_loss(
     """
     settings, device = examples.settings, examples.device
     rng = np.random.default_rng([settings.seed, 2, step])
-    numbers = rng.integers(len(bank), size=settings.batch)
+    numbers = rng.choice(len(bank), size=settings.batch, p=chances)
     clean = bank[torch.from_numpy(numbers)].to(device).float().transpose(1, 2)
     noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32)).to(device)
     logits = settings.noisier + settings.spread * rng.standard_normal(settings.batch, dtype=np.float32)

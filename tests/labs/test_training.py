@@ -48,6 +48,9 @@ def test_released_weights_are_what_gets_installed(trial: Path, tmp_path: Path) -
     assert installed.sha256 == open_model(trial).sha256
     assert install_model(tmp_path / "house", released=trial).sha256 == installed.sha256
     assert not install_model(tmp_path / "other", released=tmp_path / "none released").manifest.trained
+    # A newer version that carries weights puts them where the older one had left noise.
+    assert install_model(tmp_path / "other", released=trial).sha256 == installed.sha256
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["house", "other"]
 
 
 def test_training_goes_on_where_it_was_stopped(trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
