@@ -24,12 +24,12 @@ class ModelError(Exception):
 
 
 def ensure(models_dir: Path) -> bool:
-    """Make the house model when it is not there; returns whether it was made.
+    """Make the house model when it is not there, or when only an untrained one is; returns whether its script ran.
 
     Raises:
-        ModelError: its script failed.
+        ModelError: its script failed, or what lies there is no model.
     """
-    if (models_dir / HOUSE / MANIFEST).is_file():
+    if _trained(models_dir / HOUSE / MANIFEST):
         return False
     models_dir.mkdir(parents=True, exist_ok=True)
     # A process of its own: torch stays out of the supervisor.
@@ -38,6 +38,15 @@ def ensure(models_dir: Path) -> bool:
     if done.returncode != 0:
         raise ModelError(f"the house model could not be made: {done.stderr.strip().splitlines()[-1:]}")
     return True
+
+
+def _trained(manifest: Path) -> bool:
+    try:
+        return json.loads(manifest.read_bytes())["trained"] is True
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{manifest}: expected a model folder's manifest, got {error!r}") from error
 
 
 def model_digest(models_dir: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ CLIP = ClipDefaults(
     max_frames=17,
     fps=8,
     steps=8,
-    guidance=2.0,
+    guidance=3.0,
 )
 PATCH = 2
 """Latent cells to a side that the transformer takes together: one token is 16 x 16 pixels of 4 frames."""
@@ -139,8 +140,13 @@ def house_tokenizer() -> Any:
 
 
 def write_candidate(pipeline: Any, folder: Path, about: dict[str, Any]) -> None:
-    """Save ``pipeline`` as a model folder called ``house-candidate``; only ``labs.model.release`` gives it its name."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Save ``pipeline``, in an earlier candidate's place, as the model folder ``house-candidate``.
+
+    Only ``labs.model.release`` gives it its name.
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
     # Half the size on disk; takes load it in single precision again.
     for part in (pipeline.vae, pipeline.text_encoder, pipeline.transformer):
         part.bfloat16()

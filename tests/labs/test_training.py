@@ -75,6 +75,7 @@ def test_training_goes_on_where_it_was_stopped(trial: Path, tmp_path: Path, monk
     assert (midway / weights).read_bytes() != (trial / weights).read_bytes()
     finished = training.train(tmp_path / "work", device="cpu")
     assert (finished / weights).read_bytes() == (trial / weights).read_bytes()
+    assert open_model(finished).manifest.trained
 
 
 def test_an_untrained_model_is_measured_and_held_back(
