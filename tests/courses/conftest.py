@@ -13,7 +13,7 @@ import pytest
 
 from grader.release import release_lab
 from grader.sandbox.box import open_sandbox
-from labs.model.make import make_model
+from labs.model.make import install_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def released() -> Iterator[Callable[[str, str], LabVersion]]:
         # nbgrader runs `alembic` from PATH.
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         models = Path(folder) / "models"
-        make_model(models / "house")
+        install_model(models / "house")
 
         @cache
         def release(course: str, lab: str) -> LabVersion:
