@@ -49,7 +49,7 @@ def test_a_readable_secret_stops_the_start_with_the_remedy(tmp_path: Path) -> No
     (secrets / "proxy-token").write_text("ab" * 32)
     (secrets / "proxy-token").chmod(0o644)
     (tmp_path / "var" / "models" / "house").mkdir(parents=True)
-    (tmp_path / "var" / "models" / "house" / "manifest.json").write_text("{}")
+    (tmp_path / "var" / "models" / "house" / "manifest.json").write_text('{"trained": true}')
     done = reelwright(tmp_path, "run", toml="[server]\nport = 18999\n")
     assert says(done, "mode is 0644, expected 0600", "chmod 600")
 

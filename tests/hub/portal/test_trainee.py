@@ -187,4 +187,4 @@ def test_a_home_page_asks_few_questions_of_the_database(busy: Any, count_queries
     client = busy.client("liming")
     with count_queries() as asked:
         client.get(f"{PREFIX}/")
-    assert len(asked) < 32, asked
+    assert len(asked) < 36, asked
