@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from grader.check.link import ProxyError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from grader.check.link import Link
+
+_PARSING = threading.Lock()
 
 
 class Names(dict[str, Any]):
@@ -89,7 +92,7 @@ class Names(dict[str, Any]):
         bound: set[str] = set()
         for source in (reference, released):
             with contextlib.suppress(SyntaxError, ValueError):
-                tree = ast.parse(without_magics(source))
+                tree = parsed(without_magics(source))
                 self._import(tree)
                 if source is reference:
                     bound |= set(_bound_names(tree.body))
@@ -133,10 +136,16 @@ class Names(dict[str, Any]):
                     exec(compile(module, "<imports>", "exec"), self)  # noqa: S102  the lab's own import statement
 
 
+def parsed(source: str) -> ast.Module:
+    """The tree of ``source``, one thread at a time: two at once can meet a SystemError on Python 3.11."""
+    with _PARSING:
+        return ast.parse(source)
+
+
 def without_magics(source: str) -> str:
     """``source`` with IPython's magics and shell lines made into comments; plain Python is left as it is."""
     with contextlib.suppress(SyntaxError, ValueError):
-        ast.parse(source)
+        parsed(source)
         return source
     lines = source.split("\n")
     return "\n".join(

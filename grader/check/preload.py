@@ -8,7 +8,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from grader.check.names import without_magics
+from grader.check.names import parsed, without_magics
 from grader.check.notebook import NotebookRefused, parse_notebook
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _imported(source: bytes) -> frozenset[str]:
 
 def _imports_of(source: str) -> Iterator[str]:
     with contextlib.suppress(SyntaxError, ValueError):
-        for node in ast.walk(ast.parse(without_magics(source))):
+        for node in ast.walk(parsed(without_magics(source))):
             if isinstance(node, ast.Import):
                 yield from (part.name for part in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

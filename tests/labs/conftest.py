@@ -215,7 +215,11 @@ def lab_server(intake: Any, tmp_path: Path) -> Iterator[httpx.Client]:
     finally:
         client.close()
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:  # asked to end while a kernel was starting, it can wait for that for long
+            process.kill()
+            process.wait()
         log.close()
 
 
