@@ -121,25 +121,6 @@ def test_each_cap_ends_a_bomb_and_the_learner_is_told(sandbox: Sandbox, daemon: 
     assert boxes(daemon) == []
 
 
-def test_what_a_hidden_test_hands_in_is_told_by_nobody_in_containers_either(sandbox: Sandbox) -> None:
-    secret = str(10**11 + 7)
-    lab = Lab(
-        solution("w", "### BEGIN SOLUTION\ndef w(x):\n    return x\n### END SOLUTION"),
-        check("t", f"assert w(1) == 1\n### BEGIN HIDDEN TESTS\nassert w({secret}) == {secret}\n### END HIDDEN TESTS"),
-        solution("v", "### BEGIN SOLUTION\nv = 1\n### END SOLUTION"),
-        check("u", "assert v == 1, v"),
-    )
-    keeps = (
-        "import mmap\nkept = []\nshared = mmap.mmap(-1, 99)\ndef w(x):\n    kept.append(x); print(x)\n"
-        "    shared.write(str(x).encode()); open('kept.txt', 'a').write(str(x))\n    return x"
-    )
-    tells = "v = (kept, shared[:], open('kept.txt').read())\nprint(v)"
-    verdict = grade(lab.job(lab.submission(w=keeps, v=tells), LIMITS), sandbox)
-    assert [cell.score for cell in verdict.cells] == [1, 0], verdict.cells
-    shown = repr(verdict.cells) + verdict.notebook.decode() + repr([file.content for file in verdict.files])
-    assert secret not in shown
-
-
 def test_a_whole_lab_with_a_film_is_graded_in_containers(sandbox: Sandbox) -> None:
     work = (
         "import numpy as np\nimport torch\nfrom pathlib import Path\nfrom labs.takes.film import write_film\n"
