@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -97,6 +98,8 @@ class Daemon:
         assert self.process is not None
         self.process.terminate()
         self.process.wait(60)
+        for mounted in (self.folder / "exec" / "netns").glob("*"):
+            subprocess.run(["umount", "--lazy", mounted], capture_output=True, check=False)
 
 
 def is_gone(pid: int) -> bool:
@@ -203,6 +206,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def unused_network(name: str) -> str:
+    """The ``[docker]`` lines of a network of its own, so that what a killed run left on its bridge is not met again."""
+    routes = Path("/proc/net/route").read_text(encoding="ascii").splitlines()[1:]
+    used = {int(line.split()[1], 16).to_bytes(4, "little")[:3] for line in routes}
+    third = random.choice([n for n in range(1, 255) if bytes([10, 213, n]) not in used])  # noqa: S311 -- no secret
+    return f'network = "reelwright-{name}-{third}"\nbridge = "rw-{name}-{third}"\nsubnet = "10.213.{third}.0/24"'
 
 
 def sweep(client: APIClient) -> None:

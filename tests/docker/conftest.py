@@ -23,7 +23,7 @@ from hub.people.person import Person
 from hub.platform import Platform
 from hub.run import _proxy_argv
 from hub.spawner import docker_network
-from tests.daemon import ROOT, Daemon, answer, free_port, sweep, until
+from tests.daemon import ROOT, Daemon, answer, free_port, sweep, until, unused_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,9 +223,7 @@ egress = ["{outlet()}", "only.example:443"]
 host = "{daemon.host}"
 image = "{image}"
 instance = "test"
-network = "reelwright-test"
-bridge = "rw-test"
-subnet = "10.213.240.0/24"
+{unused_network("test")}
 [gpu]
 inventory = "config"
 slices = [{{uuid = "{GPU}", gpu_class = "test", memory_mb = 1000}}]

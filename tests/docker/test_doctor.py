@@ -40,14 +40,14 @@ def test_each_lack_is_named_with_what_mends_it(hub: Any) -> None:
         hub,
         ('gpu_class = "test"\negress', 'gpu_class = "h200"\negress'),
         (f'image = "{hub.settings.image}"', 'image = "reelwright/lab:nowhere"'),
-        ('bridge = "rw-test"', 'bridge = "rw-else"'),
+        (f'bridge = "{hub.settings.bridge}"', 'bridge = "rw-else"'),
     )
     assert "reelwright/lab:nowhere" in found["images"].found
     assert "make images" in found["images"].mend
     assert "by tag only" in found["images are pinned"].found
     assert "h200" in found["GPUs"].found
     assert not found["walls of the labs' network"].held
-    assert "bridge: got 'rw-test', expected 'rw-else'" in found["walls of the labs' network"].found
+    assert f"bridge: got '{hub.settings.bridge}', expected 'rw-else'" in found["walls of the labs' network"].found
 
 
 def test_a_daemon_that_does_not_answer_is_one_finding(hub: Any) -> None:

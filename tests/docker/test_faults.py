@@ -226,4 +226,4 @@ def test_a_hub_without_root_tries_the_walls_from_a_container(hub: Any) -> None:
 
 
 def replace_subnet(hub: Any) -> Any:
-    return type(hub.settings.subnet)("10.213.241.0/24")
+    return type(hub.settings.subnet)("10.214.0.0/24")

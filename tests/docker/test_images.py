@@ -12,7 +12,7 @@ import pytest
 
 from hub.config import Config
 from hub.spawner import docker_network
-from tests.daemon import ROOT, Daemon, build, free_port
+from tests.daemon import ROOT, Daemon, build, free_port, unused_network
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -67,7 +67,8 @@ def test_the_hub_image_runs_the_platform_beside_its_daemon(
     assert found["ours"] == ["hub", "labs", "grader", "certs"]
     assert {"pkg:pypi/torch", "pkg:pypi/jupyterhub", "pkg:pypi/flask"} <= set(found["packages"])
     config = tmp_path / "reelwright.toml"
-    config.write_text(TOML.format(host=daemon.host, image=image, grader=grader_image, port=free_port()))
+    names = {"host": daemon.host, "image": image, "grader": grader_image, "network": unused_network("boxed")}
+    config.write_text(TOML.format(**names, port=free_port()))
     settings = Config.load(config)
     rules = docker_network.script(settings.docker, has_egress=False)
     subprocess.run(["sh", "-c", rules], check=True, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
@@ -91,9 +92,7 @@ image = "{grader}"
 host = "{host}"
 image = "{image}"
 instance = "boxed"
-network = "reelwright-boxed"
-bridge = "rw-boxed"
-subnet = "10.213.243.0/24"
+{network}
 firewall = "given"
 """
 

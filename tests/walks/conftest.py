@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from hub.config import Config
 from hub.spawner import docker_network
-from tests.daemon import Daemon, sweep
+from tests.daemon import Daemon, sweep, unused_network
 
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -28,9 +28,7 @@ DOCKER = """
 host = "{host}"
 image = "{image}"
 instance = "walk"
-network = "reelwright-walk"
-bridge = "rw-walk"
-subnet = "10.213.241.0/24"
+{network}
 """
 
 
@@ -122,7 +120,8 @@ def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         return
     daemon: Daemon = request.getfixturevalue("daemon")
     folder = tmp_path_factory.mktemp("instance")
-    yield from running(folder, "docker", DOCKER.format(host=daemon.host, image=request.getfixturevalue("image")))
+    names = {"host": daemon.host, "image": request.getfixturevalue("image"), "network": unused_network("walk")}
+    yield from running(folder, "docker", DOCKER.format(**names))
     sweep(daemon.client)
     docker_network.remove(daemon.client, Config.load(folder / "reelwright.toml").docker)
 
