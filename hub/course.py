@@ -113,6 +113,8 @@ class Course(_Part):
     id: Slug
     programme: Slug
     version: str
+    place: int = Field(default=0, ge=0)
+    """Where lists show it: the lowest first, those of one place by id."""
     level: Literal["foundation", "intermediate", "advanced"] | None = None
     """As certificates say it; left out, they say none."""
     title: Text
@@ -172,12 +174,12 @@ def load_course(folder: Path) -> Course:
 
 
 def load_courses(root: Path) -> tuple[Course, ...]:
-    """All courses under ``root``, by id.
+    """All courses under ``root``, by place and id.
 
     Raises:
         CourseError: a course is wrong, or there is none.
     """
-    courses = tuple(load_course(file.parent) for file in sorted(root.glob("*/course.toml")))
+    courses = [load_course(file.parent) for file in root.glob("*/course.toml")]
     if not courses:
         raise CourseError(f"{root}: holds no course (expected <course>/course.toml)")
-    return courses
+    return tuple(sorted(courses, key=lambda course: (course.place, course.id)))

@@ -70,7 +70,7 @@ class Platform:
 
     @property
     def courses(self) -> tuple[Course, ...]:
-        """The courses of this instance as they are now, by id: shipped labs, then released authored ones."""
+        """The courses of this instance as they are now, by place and id: shipped labs, then released authored ones."""
         return self._live_courses.now()
 
     @cached_property

@@ -84,6 +84,9 @@ def take_profile(name: str | None = None) -> tuple[str, TakeProfile]:
     if chosen not in known:
         there = ", ".join(sorted(known))
         raise ProfileError(
-            f"profile：得到 {chosen!r}，此处可用的有 {there}", f"profile: got {chosen!r}, expected one of: {there}"
+            f"profile：得到 {chosen!r}，此处可用的有 {there}。不写 profile 就用本实验自己的；"
+            "要用 GPU，请从有 GPU 的实验打开，或请管理员设置。",
+            f"profile: got {chosen!r}, expected one of: {there}. Leave profile out to use this lab's own; for a GPU, "
+            "open a lab that has one, or ask your administrator to set one up.",
         )
     return chosen, known[chosen]

@@ -72,8 +72,8 @@ def test_the_programme_is_three_courses_and_a_capstone() -> None:
     assert [course.id for course in PROGRAMME] == [
         "micro-drama",
         "model-craft",
-        "one-minute-episode",
         "post-production",
+        "one-minute-episode",
     ]
     assert {course.programme for course in PROGRAMME} == {"ai-micro-drama"}
     assert 8 <= sum(len(course.labs) for course in PROGRAMME) <= 10
