@@ -54,7 +54,7 @@ MISTAKES = {
         ("room = seconds - 0.2", "room = seconds", {"timed-test"}),
         ('Cut("takes/car.mp4", 2.0, 0.4)', 'Cut("takes/car.mp4", 1.0, 0.4)', {"cut-test"}),
     ),
-    "compute-budget": (("range(1, 122, 8)", "range(1, 122)", {"most-frames-test"}),),
+    "compute-budget": (("range(1, longest + 1, 8)", "range(1, longest + 1)", {"most-frames-test"}),),
     "provenance-and-labels": (("key, source_type=DRAWN", "key", {"sign-test"}),),
     "skill-under-test": (("if any(fits[:-1])", "if any(fits)", {"audit-test"}),),
     "episode": (("-16.0)", "-26.0)", {"sound-test", "label-test"}),),
