@@ -2,11 +2,13 @@
 
 Each test goes on with the copy of the learner's process that was made where its hidden lines begin; afterwards the copy
 is ended. Where there is no copy any more, because the box has died since, or none could be made, the submission is run
-a second time in fresh boxes, as far as the last such test, and nothing of that run but points is kept.
+a second time in fresh boxes, as far as the last such test, and nothing of that run but points is kept. It is not when
+hidden lines have used up the submission's time: a learner's function that never returns does not hold a worker twice.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,15 @@ from grader.check import reasons
 from grader.check.session import Record, Session, boxes_for, examine, tell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from grader.check.rebuild import Step
     from grader.check.session import Waiting
     from grader.check.talk import Talk
     from grader.sandbox.box import Sandbox
     from grader.verdict import GradingJob
+
+_SLOWER = 1.5
 
 
 def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> Record:
@@ -34,11 +38,14 @@ def run_session(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> R
         session.run(steps)
         # From here on nothing that a box says is shown: points are all that is still to come.
         record, left = session.record, dict(session.waiting)
+        was_time_up = talk.is_time_up
         for number, waiting in session.waiting.items():
             # A process that has filled its box leaves no room to go on from an earlier moment.
             if not record.limits and _run_later(talk, record, number, steps[number], waiting):
                 del left[number]
-    if left:
+    if talk.is_time_up and not was_time_up:
+        record.unrun |= dict.fromkeys(left, talk.why_ended)
+    elif left:
         _run_again(job, steps, sandbox, record, left)
     return record
 
@@ -65,10 +72,14 @@ def _note(talk: Talk, record: Record, number: int, outcome: dict[str, Any] | Non
 
 
 def _run_again(
-    job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox, record: Record, left: Collection[int]
+    job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox, record: Record, left: Mapping[int, Waiting]
 ) -> None:
     """Run everything as far as the last of the tests in ``left``, and those tests as a whole."""
     again = steps[: max(left) + 1]
+    took = max(waiting.seconds for waiting in left.values())
+    # What took so long may take somewhat longer; hidden lines have half of the limit besides.
+    allowed = min(job.limits.wall_seconds, math.ceil(_SLOWER * took + job.limits.wall_seconds / 2))
+    job = replace(job, limits=replace(job.limits, wall_seconds=allowed))
     with boxes_for(job, again, sandbox) as talk:
         talk.place_files()
         for number, step in enumerate(again):

@@ -55,12 +55,14 @@ class Record:
 class Waiting:
     """A test whose hidden lines are still to run: the number of the learner's copy, 0 for none, and the files of then.
 
-    With ``is_last`` nothing of the learner's has run since, so their process itself is as good as a copy.
+    With ``is_last`` nothing of the learner's has run since, so their process itself is as good as a copy. ``seconds``
+    is how long everything as far as this test took.
     """
 
     copy: int
     files: dict[str, bytes]
     is_last: bool
+    seconds: float
 
 
 class Session:
@@ -111,7 +113,7 @@ class Session:
         files = talk.files_now()
         outcome = examine(talk, "test" if not step.hidden else "released", number, step)
         if talk.copies:
-            self.waiting[number] = Waiting(talk.copies[0], files, is_last)
+            self.waiting[number] = Waiting(talk.copies[0], files, is_last, talk.spent)
             self.record.released[number] = outcome or {}
         elif outcome is None:
             self.record.unrun[number] = _why(talk)

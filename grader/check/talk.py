@@ -53,6 +53,16 @@ class Talk:
         return self.ended is None and self.checker_ended is None
 
     @property
+    def spent(self) -> float:
+        """Seconds since the talk began."""
+        return time.monotonic() - self._deadline + self._job.limits.wall_seconds
+
+    @property
+    def is_time_up(self) -> bool:
+        """Whether the learner's box was ended for the time it took."""
+        return self.ended is not None and self.ended.cause == "time"
+
+    @property
     def why_ended(self) -> Reason:
         """The learner's reason for an end of their box, or of the copy that was spoken with."""
         ended = self.copy_ended or self.ended
@@ -134,7 +144,7 @@ class Talk:
             self._learner.kill()
             return None
         if answer.startswith(_BACK):
-            self.copy_ended = self._learner.explained(_how(answer))
+            self.copy_ended = self._how(answer)
             return None
         return answer
 
@@ -176,10 +186,12 @@ class Talk:
         number = self.ask({"op": "copy"}) if self.wants_copies else 0
         self.copies.append(number if type(number) is int else 0)
 
-
-def _how(line: bytes) -> BoxEnded:
-    """Why a copy of the learner's process ended, from what its original says."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
-        if json.loads(line)["back"] == -signal.SIGXCPU:
-            return BoxEnded("cpu")
-    return BoxEnded("died")
+    def _how(self, line: bytes) -> BoxEnded:
+        """Why a copy of the learner's process ended, from what its original says."""
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            code = json.loads(line)["back"]
+            if code == -signal.SIGXCPU:
+                return BoxEnded("cpu")
+            if code == -signal.SIGKILL:
+                return self._learner.explained(BoxEnded("died"))
+        return BoxEnded("died")

@@ -34,6 +34,7 @@ FORGOTTEN = timedelta(minutes=15)
 """A container that ended so long ago has no worker any more that would remove it."""
 _START_SECONDS = 120.0
 _CALL_SECONDS = 60
+_END_SECONDS = 10
 _PERIOD_US = 100_000
 _MIB = 1 << 20
 _HEADER = 8
@@ -168,23 +169,29 @@ class ContainerBox:
         try:
             self._channel.send(line, deadline)
         except BoxEnded as ended:
-            raise self.explained(ended) from ended
+            raise self._at_its_end(ended) from ended
 
     def receive(self, deadline: float) -> bytes:
         """See :class:`grader.sandbox.box.Box`."""
         try:
             return self._channel.receive(deadline)
         except BoxEnded as ended:
-            raise self.explained(ended) from ended
+            raise self._at_its_end(ended) from ended
 
     def explained(self, ended: BoxEnded) -> BoxEnded:
-        """See :class:`grader.sandbox.box.Box`."""
+        """See :class:`grader.sandbox.box.Box`; Docker knows of memory only once the whole container has ended."""
         if ended.cause == "died":
-            with contextlib.suppress(DockerException):
-                self._client.wait(self._id, timeout=_CALL_SECONDS)
+            with contextlib.suppress(DockerException, OSError):
                 if self._client.inspect_container(self._id)["State"]["OOMKilled"]:
                     return BoxEnded("memory")
         return ended
+
+    def _at_its_end(self, ended: BoxEnded) -> BoxEnded:
+        if ended.cause == "died":
+            # Whoever only pretends to have ended is not waited for much longer than it takes to end.
+            with contextlib.suppress(DockerException, OSError):
+                self._client.wait(self._id, timeout=_END_SECONDS)
+        return self.explained(ended)
 
     def kill(self) -> None:
         """End every process of the box and wait until none is left; a second time nothing happens."""

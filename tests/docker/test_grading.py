@@ -82,6 +82,13 @@ def test_the_container_shows_and_allows_nothing(sandbox: Sandbox, daemon: Any, m
     assert boxes(daemon) == []
 
 
+ENDS_IN_WORDS = r"""
+import os, time
+for fd in range(3, 20):
+    try: os.write(fd, b'\n{"over": [0, 0]}\n')
+    except OSError: pass
+time.sleep(99)
+"""
 BOMBS = {
     "wall": ("import time; time.sleep(999)", "longer than this lab allows"),
     "cpu": ("while True: pass", ""),
@@ -96,6 +103,7 @@ BOMBS = {
     "output": ("while True: print('x' * 10**6)", ""),
     "exit": ("import os; os._exit(0)", "ended early"),
     "kills all": ("import os; os.kill(-1, 9)", ""),
+    "says it ended": (ENDS_IN_WORDS, "ended early"),
 }
 
 
@@ -119,6 +127,29 @@ def test_each_cap_ends_a_bomb_and_the_learner_is_told(sandbox: Sandbox, daemon: 
             assert (BOMBS[name][1] or "") in after.reason_en, (name, after)
             assert len(verdict.notebook) < 200_000, name
     assert boxes(daemon) == []
+
+
+def test_what_a_hidden_test_hands_in_is_told_by_nobody_in_containers_either(sandbox: Sandbox) -> None:
+    secret = str(10**11 + 7)
+    lab = Lab(
+        solution("w", "### BEGIN SOLUTION\ndef w(x):\n    return x\n### END SOLUTION"),
+        check("t", f"assert w(1) == 1\n### BEGIN HIDDEN TESTS\nassert w({secret}) == {secret}\n### END HIDDEN TESTS"),
+        check("ends", "assert w(2) == 2\n### BEGIN HIDDEN TESTS\nassert w(-1) == -1\n### END HIDDEN TESTS"),
+        solution("v", "### BEGIN SOLUTION\nv = 1\n### END SOLUTION"),
+        check("u", "assert v == 1, v"),
+    )
+    keeps = (
+        "import mmap, os\nkept = []\nshared = mmap.mmap(-1, 99)\ndef w(x):\n    if x < 0: os.kill(os.getpid(), 9)\n"
+        "    kept.append(x); print(x)\n"
+        "    shared.write(str(x).encode()); open('kept.txt', 'a').write(str(x))\n    return x"
+    )
+    tells = "v = (kept, shared[:], open('kept.txt').read())\nprint(v)"
+    verdict = grade(lab.job(lab.submission(w=keeps, v=tells), LIMITS), sandbox)
+    assert [cell.score for cell in verdict.cells] == [1, 0, 0], verdict
+    assert "ended early" in verdict.cells[1].reason_en
+    assert "AssertionError: ([1, 2]" in verdict.cells[2].reason_en
+    shown = repr(verdict.cells) + verdict.notebook.decode() + repr([file.content for file in verdict.files])
+    assert secret not in shown
 
 
 def test_a_whole_lab_with_a_film_is_graded_in_containers(sandbox: Sandbox) -> None:

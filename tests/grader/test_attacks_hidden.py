@@ -19,7 +19,7 @@ from lab_maker import FAST, Lab, check, code, open_engine_for, solution
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from grader.sandbox.box import Sandbox
+    from grader.sandbox.box import Box, BoxPlan, Sandbox
     from grader.verdict import Verdict
 
 pytestmark = pytest.mark.slow
@@ -217,6 +217,27 @@ def test_a_hidden_test_that_ends_its_copy_costs_only_its_own_points(sandbox: San
     assert scores(verdict) == {"hidden": 0, "visible": 1, "both": 1}
     assert "ended early" in verdict.cells[0].reason_en
     assert verdict.failure is None
+
+
+def test_a_function_that_never_returns_in_a_hidden_test_holds_a_worker_once(
+    sandbox: Sandbox, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def start(plan: BoxPlan) -> Box:
+        started.append(plan.role)
+        return really_start(plan)
+
+    really_start = sandbox.start
+    monkeypatch.setattr(sandbox, "start", start)
+    loops = "def echo(x):\n    while x != 1: pass\n    return x"
+    notebook = lab.submission(first=loops, second="def tell(): return 3")
+    verdict = grade(lab.job(notebook, replace(FAST, wall_seconds=3)), sandbox)
+    assert scores(verdict) == {"hidden": 0, "visible": 1, "both": 0}
+    for cell in (verdict.cells[0], verdict.cells[2]):
+        assert "longer than this lab allows" in cell.reason_en
+    assert verdict.failure is None
+    assert sorted(started) == ["checker", "runner"]
 
 
 def test_a_failure_before_the_hidden_lines_is_told_and_one_in_them_is_not(sandbox: Sandbox, lab: Lab) -> None:
