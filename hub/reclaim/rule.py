@@ -13,11 +13,15 @@ from hub.compute.lease import MINUTE_US
 
 if TYPE_CHECKING:
     from hub.compute.class_window import Spans
+    from hub.compute.lease import Lease
 
 NOTICE_US = 5 * MINUTE_US
 """Nobody's lab ends with less notice than this."""
 ROUND_US = MINUTE_US
 """How often somebody looks: a notice is given this much before it must be."""
+
+OVERDUE_US = 2 * (NOTICE_US + ROUND_US)
+"""A lab that runs this long past its longest session is one that nobody knows of any more."""
 
 Why = Literal["idle", "longest"]
 
@@ -63,6 +67,11 @@ def outlook(life: Life, notice: Notice | None, now_us: int) -> Outlook:
     if notice is None:
         return Outlook(ends_us, why, None, is_over=False)
     return Outlook(notice.stops_us, notice.why, notice, is_over=now_us >= notice.stops_us)
+
+
+def is_overdue(lease: Lease, now_us: int) -> bool:
+    """Whether whoever should have ended a lab has failed to: its session is over, notice and all, and it runs on."""
+    return lease.started_us is not None and now_us > lease.started_us + lease.longest_us + OVERDUE_US
 
 
 def _end(life: Life, now_us: int) -> tuple[int, Why]:

@@ -7,15 +7,21 @@ other people's processes. The network is the host's: a local lab is for a laptop
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import site
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import labs
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
 SYSTEM_FILES = tuple(
@@ -23,6 +29,9 @@ SYSTEM_FILES = tuple(
     for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "fonts", "ssl", "alternatives", "passwd")
 )
 FIRST_UID = 200_000
+LEASE_VARIABLE = "REELWRIGHT_LEASE"
+"""In the environment of a lab and of its box: whose they are."""
+MOST_ROUNDS = 100
 Strength = Literal["own-user", "box", "none"]
 
 
@@ -85,6 +94,32 @@ def home_for(homes: Path, learner: str) -> tuple[Path, int | None]:
     home.mkdir(mode=0o700)
     os.chown(home, uid, uid)
     return home, uid
+
+
+def end_left_over(lease_id: UUID) -> int:
+    """Kill every process that was started for a lease; for when its shim, with which they should end, is gone.
+
+    A box whose shim is killed while it is being set up may outlive it. Returns how many there were.
+    """
+    mark, ended = f"{LEASE_VARIABLE}={lease_id}".encode(), 0
+    for _ in range(MOST_ROUNDS):  # one that is being ended may have started another meanwhile
+        pids = [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
+        if not (found := [pid for pid in pids if mark in _environment(pid)]):
+            break
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        ended += len(found)
+        time.sleep(0.01)
+    return ended
+
+
+def _environment(pid: int) -> list[bytes]:
+    """What a process was started with; nothing of one that is not ours, that is gone, or that has ended."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def _system(path: Path) -> list[str]:

@@ -23,6 +23,7 @@ from hub.spawner.docker_reconcile import client_options
 from hub.spawner.docker_settings import LABEL_LEARNER, DockerSettings, ImageNotAllowed
 from hub.spawner.docker_witness import SOURCE, UNREACHABLE, DockerWitness, container_name, leases_with_containers
 from hub.spawner.lab import LeasedLab
+from hub.spawner.lease_state import lease_ids, lease_state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -214,7 +215,7 @@ class DockerLab(LeasedLab, DockerSpawner):
 
     async def _hold(self, lease_id: UUID, container_id: str, started_us: int) -> None:
         ledger = self.platform.ledger
-        if await asyncio.to_thread(docker_box.lease_state, ledger, lease_id) not in {"opened", "running"}:
+        if await asyncio.to_thread(lease_state, ledger, lease_id) not in {"opened", "running"}:
             return
         await asyncio.to_thread(ledger.record_started, lease_id, started_us, self.source)
         self.lease_id, self.object_id, self.object_name = lease_id, container_id, container_name(lease_id)
@@ -222,7 +223,7 @@ class DockerLab(LeasedLab, DockerSpawner):
 
     def _labelled(self) -> list[UUID]:
         wanted = {**docker_box.instance_label(self.settings), LABEL_LEARNER: self.user.name}
-        return docker_box.lease_ids(leases_with_containers(self.client, wanted))
+        return lease_ids(leases_with_containers(self.client, wanted))
 
     async def _take_away(self, lease_id: UUID) -> None:
         """Remove the container, then give its GPU back: never the other way round."""

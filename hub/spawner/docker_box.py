@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from hub.compute.lease import UnknownLeaseError
 from hub.spawner.docker_settings import LABEL_INSTANCE, LABEL_LEARNER, LABEL_LEASE
 from hub.spawner.docker_witness import SOURCE
+from hub.spawner.lease_state import lease_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from uuid import UUID
 
-    from hub.compute.lease import LeaseState
     from hub.compute.ledger import Ledger
     from hub.config import ProfileConfig
     from hub.spawner.docker_settings import DockerSettings
@@ -80,17 +78,6 @@ def outside(settings: DockerSettings, lease_id: UUID, profile: ProfileConfig) ->
     return {"HTTPS_PROXY": way, "https_proxy": way, "NO_PROXY": kept_in, "no_proxy": kept_in}
 
 
-def lease_ids(names: Iterable[str]) -> list[UUID]:
-    """The ids among label values; a label that is none was not written by us."""
-    found = []
-    for name in names:
-        try:
-            found.append(UUID(name))
-        except ValueError:
-            continue
-    return found
-
-
 def settle(ledger: Ledger, witness: DockerWitness, lease_id: UUID) -> bool:
     """Write an ended lab's times to the ledger and remove its container; False while it runs or cannot be asked.
 
@@ -105,11 +92,3 @@ def settle(ledger: Ledger, witness: DockerWitness, lease_id: UUID) -> bool:
         ledger.record_ended(lease_id, ending.at_us, SOURCE, ending.reason, ending.uncertainty_us)
     witness.remove()
     return True
-
-
-def lease_state(ledger: Ledger, lease_id: UUID) -> LeaseState:
-    """The state of a lease; ``void`` for one that this ledger does not know, as after an older backup was restored."""
-    try:
-        return ledger.lease(lease_id).state
-    except UnknownLeaseError:
-        return "void"

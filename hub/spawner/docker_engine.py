@@ -16,6 +16,7 @@ from hub.spawner import docker_box, docker_network, docker_probe, docker_reconci
 from hub.spawner.docker import DockerLab
 from hub.spawner.docker_witness import UNREACHABLE, DockerWitness, container_name, leases_with_containers
 from hub.spawner.engine import EngineNotReady
+from hub.spawner.lease_state import lease_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ class DockerEngine:
             log.warning("Labs run on, as Docker does not answer: %s", error)
             return 0
         with ThreadPoolExecutor(STOPPED_AT_ONCE) as several:
-            return sum(several.map(self._stop, docker_box.lease_ids(found)))
+            return sum(several.map(self._stop, lease_ids(found)))
 
     def _stop(self, lease_id: UUID) -> int:
         try:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
+from hub.reclaim.rule import is_overdue
 from hub.spawner import docker_box
 from hub.spawner.docker_witness import SOURCE, DockerWitness, leases_with_containers
+from hub.spawner.lease_state import lease_ids, lease_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,12 +48,15 @@ def reconcile(platform: Platform, client: APIClient, settings: DockerSettings, p
         DockerException, requests.RequestException: the daemon does not answer; nothing was changed, try again later.
     """
     now_us = time.time_ns() // 1000
-    living = set(docker_box.lease_ids(leases_with_containers(client, docker_box.instance_label(settings))))
+    living = set(lease_ids(leases_with_containers(client, docker_box.instance_label(settings))))
     leases = platform.sessions.labs()
     launching = _launching_since(leases, pool, now_us)
     done = 0
     for lease in leases:
         witness = DockerWitness(client, platform.leases / str(lease.id), settings.network)
+        if is_overdue(lease, now_us) and witness.alive():
+            log.warning("Ending the lab of lease %s: its longest session is over, and nobody else did", lease.id)
+            client.stop(witness.name, timeout=settings.stop_seconds)
         done += _settle(platform, lease, witness, is_late=_is_late(launching[lease.id], settings, now_us))
     for lease_id in living - {lease.id for lease in leases}:
         done += _end_unpaid(
@@ -78,7 +83,7 @@ def _settle(platform: Platform, lease: Lease, witness: DockerWitness, *, is_late
 
 
 def _end_unpaid(platform: Platform, lease_id: UUID, witness: DockerWitness) -> int:
-    state = docker_box.lease_state(platform.ledger, lease_id)
+    state = lease_state(platform.ledger, lease_id)
     if state in {"opened", "running"}:
         return 0  # opened since we read the open ones
     log.warning("Ending the container of lease %s, which is %s", lease_id, state)

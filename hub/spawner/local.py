@@ -18,7 +18,7 @@ from jupyterhub.utils import random_port
 from hub.door.refusal import StartRefused
 from hub.spawner import box, shim
 from hub.spawner.lab import LeasedLab
-from hub.spawner.witness import Ending, Witness
+from hub.spawner.witness import LOST, Ending, Witness
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,20 +37,32 @@ class LocalLab(LeasedLab):
         self.port = random_port()
         home, uid = box.home_for(self.platform.homes, self.user.name)
         walls = box.Walls(home=home, models=self.platform.config.models_dir, uid=uid)
-        command = [sys.executable, "-m", "labs.start", "--", "jupyterhub-singleuser", *self.get_args()]
-        launch = {"argv": box.argv(walls, command), "env": self._lab_env(home, lease_id), "cwd": str(home)}
+        await self._end_leftovers(lease_id)
+        launch = {"argv": box.argv(walls, self.command()), "env": self._lab_env(home, lease_id), "cwd": str(home)}
         witness = self.witness(lease_id)
         witness.folder.mkdir(mode=0o700, parents=True)
         process = await asyncio.to_thread(_start_shim, witness.folder, json.dumps(launch))
-        return "127.0.0.1", self.port, await self._begun(witness, process)
+        try:
+            return "127.0.0.1", self.port, await self._begun(witness, process)
+        except BaseException:
+            process.kill()
+            await asyncio.shield(asyncio.to_thread(box.end_left_over, lease_id))
+            raise
+
+    def command(self) -> list[str]:
+        """What runs behind the walls."""
+        return [sys.executable, "-m", "labs.start", "--", "jupyterhub-singleuser", *self.get_args()]
 
     def witness(self, lease_id: UUID) -> Witness:
         """The record folder of a lease."""
         return Witness(self.platform.leases / str(lease_id))
 
     def ending(self, lease_id: UUID) -> Ending | None:
-        """What the shim saw of the end."""
-        return self.witness(lease_id).ending()
+        """What the shim saw of the end; where it saw none, what it may have left behind is ended first."""
+        ending = self.witness(lease_id).ending()
+        if ending is not None and ending.reason == LOST:
+            box.end_left_over(lease_id)
+        return ending
 
     async def halt(self, lease_id: UUID, *, now: bool) -> None:  # noqa: ARG002 -- the shim always asks before it kills
         """Ask the shim to end the lab, and wait until it has."""
@@ -61,6 +73,13 @@ class LocalLab(LeasedLab):
                 return
             await asyncio.sleep(0.1)
         self.log.error("Lab of lease %s did not end within %.0f s", lease_id, STOP_SECONDS)
+
+    async def _end_leftovers(self, starting: UUID) -> None:
+        """End labs of this learner that no session holds: a hub killed in mid-start leaves one. The steward settles."""
+        for lease in await asyncio.to_thread(self.platform.sessions.labs):
+            if lease.learner == self.user.name and lease.id != starting and self.witness(lease.id).alive():
+                self.log.warning("Ending the left-over lab of lease %s", lease.id)
+                await self.halt(lease.id, now=True)
 
     async def _begun(self, witness: Witness, process: subprocess.Popen[str]) -> int:
         for _ in range(int(START_SECONDS / 0.05)):
@@ -86,7 +105,7 @@ class LocalLab(LeasedLab):
             **self.person_environment(),
             "REELWRIGHT_INTAKE_URL": f"{self.platform.addresses.url('intake')}/services/intake",
             "REELWRIGHT_MODELS": str(self.platform.config.models_dir),
-            "REELWRIGHT_LEASE": str(lease_id),
+            box.LEASE_VARIABLE: str(lease_id),
             **self.take_env(),
             "OMP_WAIT_POLICY": "PASSIVE",
             "OMP_NUM_THREADS": "1",

@@ -6,6 +6,7 @@ Records in FOLDER, each fsynced: ``started.json``, ``heartbeat`` (its modificati
 While the shim lives it holds a lock on ``lock``: whoever can take that lock knows the shim is gone.
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -19,6 +20,10 @@ from types import FrameType
 
 HEARTBEAT_SECONDS = 5.0
 GRACE_SECONDS = 10.0
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+"""Linux's prctl(2)."""
+LIBC = ctypes.CDLL(None)
+SHIM = os.getpid()
 
 
 def main() -> int:
@@ -29,18 +34,37 @@ def main() -> int:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     launch = json.load(sys.stdin)
     with open(folder / "lab.log", "ab", buffering=0) as log:  # noqa: PTH123 -- unbuffered bytes for a child's output
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
         lab = subprocess.Popen(
-            launch["argv"], env=launch["env"], cwd=launch["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+            launch["argv"], env=launch["env"], cwd=launch["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 -- no thread has been started
+        )  # fmt: skip
     # Before the start is on disk: whoever reads it may ask us to stop at once.
     asked = listen(lab)
     # The wall clock may be stepped while the lab runs; the length is taken from the clock that is not.
     started_us, began = time.time_ns() // 1000, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     record(folder / "started.json", {"at_us": started_us, "pid": lab.pid, "shim_pid": os.getpid()})
     reason = wait(lab, folder / "heartbeat", asked)
+    end_orphans()
     length_us = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - began) // 1000
     record(folder / "ended.json", {"at_us": started_us + length_us, "exit_status": lab.returncode, "reason": reason})
     return lab.returncode if lab.returncode >= 0 else 128 - lab.returncode
+
+
+def die_with_parent() -> None:
+    """Have this process, which is about to become the lab's box, killed when the shim dies, however early."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != SHIM:
+        os._exit(1)
+
+
+def end_orphans() -> None:
+    """Kill what the box left behind: killed in mid-start, it has not tied the processes inside to its own life yet."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while left := children.read_text(encoding="ascii").split():
+        for pid in map(int, left):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def listen(lab: "subprocess.Popen[bytes]") -> list[float]:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOST = "lost"
+"""Why a lab ended whose shim died without a word."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -62,7 +65,7 @@ class Witness:
         started = self.started_us()
         if started is None:
             return None
-        return Ending(max(started, self._last_heartbeat_us()), -1, "lost", HEARTBEAT_US)
+        return Ending(max(started, self._last_heartbeat_us()), -1, LOST, HEARTBEAT_US)
 
     def stop(self) -> None:
         """Ask the lab to end; it is killed after the shim's grace."""

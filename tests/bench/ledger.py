@@ -33,9 +33,11 @@ from hub.db import open_engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PROOFS = Path(__file__).parents[1] / "hub" / "compute"
+ROOT = Path(__file__).parents[2]
+EXACT_SPLITS = ROOT / "tests" / "hub" / "compute" / "exact_splits.py"
 COMMAND = "make bench ONLY=ledger"
 START_US = 1_788_278_400 * MICRO
+KILLS = "kill -9 of hub, spawner, meter, shim, lab, all"
 SPLITS = "random programmes split exactly, clocks stepped by 1 h and 1 day"
 LEARNERS = 5_000
 SESSIONS_VERIFIED = 20_000
@@ -87,18 +89,18 @@ def proofs() -> Iterator[dict[str, Any]]:
     """Programs that count what is wrong: random programmes and stepped clocks, and kills at random moments.
 
     The figure is how many were tried, the peer how many of them held. ``REELWRIGHT_BENCH_KILLS`` says how many kills
-    (1,000 take most of an hour on two cores).
+    (1,000 take most of an hour on two cores); on engine docker, run ``python -m tests.kills`` itself.
     """
     kills = os.environ.get("REELWRIGHT_BENCH_KILLS", "40")
     with tempfile.TemporaryDirectory() as folder:
         for name, program, counted, words in (
-            (SPLITS, "exact_splits.py", "programmes", ("100000", "7")),
-            ("kill -9 of hub, shim, lab, all", "kill_points.py", "points", (folder, kills, "7")),
+            (SPLITS, (str(EXACT_SPLITS),), "programmes", ("100000", "7")),
+            (KILLS, ("-m", "tests.kills"), "points", (f"{folder}/kills", kills, "7")),
         ):
-            command = [sys.executable, str(PROOFS / program), *words]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            command = [sys.executable, *program, *words]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
-                raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
+                raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
             tried = json.loads(done.stdout.splitlines()[-1])[counted]
             yield figure(name, tried, tried, "held", "those of them in which nothing was lost, doubled or inexact")
 

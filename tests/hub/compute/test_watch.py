@@ -1,9 +1,5 @@
-"""Second witnesses are compared, heartbeats bound what nobody saw, and a kill anywhere loses and doubles nothing."""
+"""Second witnesses are compared, and heartbeats bound what nobody saw."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +7,6 @@ import pytest
 
 from hub.compute.lease import HOUR_US, SECOND_US, LeaseStateError, UnknownLeaseError
 from hub.compute.tables import metadata
-
-KILLER = Path(__file__).parent / "kill_points.py"
 
 
 @pytest.mark.parametrize(("start_off", "end_off"), [(0, 0), (SECOND_US, -SECOND_US)])
@@ -84,13 +78,3 @@ def test_a_lab_that_never_beat_is_charged_nothing(bench: Any) -> None:
     bench.ledger.record_started(lease.id, lease.requested_us, "engine")
     bench.ledger.record_lost(lease.id, "steward", "power cut", 60 * SECOND_US)
     assert bench.ledger.account("li", "micro-drama").spent_uy == 0
-
-
-@pytest.mark.slow
-def test_random_kills_of_hub_shim_and_lab_lose_nothing_and_bill_nothing_twice(tmp_path: Path) -> None:
-    command = [sys.executable, str(KILLER), str(tmp_path), "40", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert (found["points"], found["lost"], found["billed_twice"], found["wrong_unflagged"]) == (40, 0, 0, 0)
-    assert found["sessions"] > 0
