@@ -98,7 +98,8 @@ class Daemon:
         assert self.process is not None
         self.process.terminate()
         self.process.wait(60)
-        for mounted in (self.folder / "exec" / "netns").glob("*"):
+        # What it leaves mounted keeps the folder from being removed, and a namespace's addresses alive.
+        for mounted in (self.folder / "data", *(self.folder / "exec" / "netns").glob("*")):
             subprocess.run(["umount", "--lazy", mounted], capture_output=True, check=False)
 
 

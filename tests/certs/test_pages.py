@@ -99,7 +99,9 @@ def test_an_aged_certificate_is_expired(
     assert "with no expiry date" not in page
 
 
-@pytest.mark.parametrize("hidden", [{"name"}, {"score"}, {"name", "score"}, set()], ids=str)
+@pytest.mark.parametrize(
+    "hidden", [{"name"}, {"score"}, {"name", "score"}, set()], ids=["name", "score", "both", "none"]
+)
 def test_a_share_shows_what_the_holder_chose_and_leads_to_nothing_more(
     client: FlaskClient, store: Store, issued: str, claim: Claim, hidden: set[str]
 ) -> None:

@@ -185,7 +185,7 @@ def test_what_was_changed_in_any_way_agrees_or_is_left_to_the_general_way(creden
 
 @pytest.mark.slow
 def test_what_was_changed_in_many_more_ways_too(credential: dict[str, Any]) -> None:
-    assert sum(agrees(_mutate(credential, seed)) for seed in range(10_000, 14_000)) > 400
+    assert sum(agrees(_mutate(credential, seed)) for seed in range(10_000, 11_000)) > 100
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
