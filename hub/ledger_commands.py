@@ -15,6 +15,7 @@ from hub.compute import command
 from hub.compute.budget import SCOPES
 from hub.compute.metrics import metrics as render_metrics
 from hub.compute.report import DIMENSIONS, FUNDERS_DIMENSIONS
+from hub.compute.sacct import ASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,12 @@ def _proof(ledger: click.Group, opened: Opens) -> None:
     def checkpoints() -> None:
         """Print every checkpoint, one JSON object a line: what `verify --checkpoints` reads."""
         sys.exit(command.checkpoints(opened()))
+
+    @ledger.command(epilog=f"Make FILE with: {ASK}")
+    @click.argument("file", type=FILE)
+    def witness(file: Path) -> None:
+        """Compare the sessions that Slurm saw, printed by sacct into FILE, with the ledger; it changes no charge."""
+        sys.exit(command.witness(opened(), file))
 
 
 def _figures(ledger: click.Group, opened: Opens) -> None:

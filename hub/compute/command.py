@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hub.compute import sacct
 from hub.compute.budget import Allotment
 from hub.compute.checkpoint import CheckpointError, checking_key, parse_checkpoints
-from hub.compute.lease import LedgerError, format_yuan, micro_yuan
+from hub.compute.lease import SECOND_US, LedgerError, UnknownLeaseError, format_yuan, micro_yuan, plain_text
 from hub.compute.report import FUNDERS_DIMENSIONS
 
 if TYPE_CHECKING:
@@ -61,6 +62,50 @@ def report(
     else:
         click.echo(made.as_csv() if output == "csv" else _table(made), nl=output == "text")
     return OK
+
+
+def witness(ledger: Ledger, file: Path) -> int:
+    """Compare what ``sacct`` printed into a file with the ledger, one difference a line; 1 when there is any.
+
+    What Slurm saw is kept in the chain, the first word for each session; it changes no charge.
+    """
+    try:
+        jobs = sacct.read_jobs(file.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError) as error:
+        click.echo(f"{file}: {error}", err=True)
+        return BAD
+    said = [*jobs.refused, *(f"lease {lease}: several jobs name it, expected one" for lease in jobs.disputed)]
+    compared = [_compared(ledger, job) for job in jobs.told]
+    said += [words for words in compared if words]
+    for words in said:
+        click.echo(words)
+    agree = len(compared) - sum(map(bool, compared))
+    click.echo(f"{len(compared)} sessions compared, {agree} agree to the second; {jobs.others} other rows")
+    return BAD if said else OK
+
+
+def _compared(ledger: Ledger, job: sacct.Job) -> str:
+    """How Slurm's word of a session differs from the ledger's; empty where it does not."""
+    name = f"lease {job.lease} (job {job.job})"
+    if job.started_us is None or job.ended_us is None:
+        state = _state(ledger, job.lease)
+        differs = state in {"ended", "unknown"}
+        return f"{name}: Slurm says {plain_text(job.state)}, the ledger says {state}" if differs else ""
+    found = ledger.observe(job.lease, sacct.SOURCE, job.started_us, job.ended_us)
+    if found is None:
+        return ""
+    if not (found.started_off_us or found.ended_off_us):
+        return f"{name}: {found.reason}"
+    start_off, end_off = found.started_off_us / SECOND_US, found.ended_off_us / SECOND_US
+    return f"{name}: {found.reason} (start {start_off:+.1f} s, end {end_off:+.1f} s)"
+
+
+def _state(ledger: Ledger, lease_id: UUID) -> str:
+    """The state of a lease in one word, for a person."""
+    try:
+        return ledger.lease(lease_id).state
+    except UnknownLeaseError:
+        return "unknown"
 
 
 def grant(ledger: Ledger, learner: str, course: str, yuan: str, why: str, at_us: int) -> int:
