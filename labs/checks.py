@@ -110,11 +110,16 @@ def loudness(path: str | Path, lufs: float, *, within: float = 1.0, peak: float 
 
 
 def subtitles(path: str | Path, lines: Sequence[str], *, longest: float | None = None) -> None:
-    """The subtitles say ``lines``, in order, one after the other; no cue stands longer than ``longest`` seconds."""
+    """The subtitles say ``lines``, in order, one after the other, each for some time, none longer than ``longest`` seconds."""
     cues = subtitles_of(path)
     said = [_folded(cue.text) for cue in cues]
     if said != [_folded(line) for line in lines]:
         raise _wrong(path, "字幕", "subtitles", [cue.text for cue in cues][:20], list(lines)[:20])
+    if any(cue.end <= cue.start for cue in cues):
+        raise CheckError(
+            f"{path}：有字幕的结束时间不晚于开始时间，不会显示出来",
+            f"{path}: a subtitle ends when it begins or before, so nobody sees it",
+        )
     if any(before.end > after.start + 1e-3 for before, after in pairwise(cues)):
         raise CheckError(f"{path}：字幕在时间上重叠", f"{path}: subtitles overlap in time")
     if longest is not None and cues:

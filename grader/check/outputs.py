@@ -9,7 +9,11 @@ from typing import Any
 from grader.sandbox.view import HOME, WORK
 
 _MAX_OUTPUTS = 200
-_CONTROL = re.compile(r"[^\x09\x0a\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROL = re.compile(
+    r"[^\x09\x0a\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+    # What turns the writing direction can make a line read as another one.
+    r"|[\u202a-\u202e\u2066-\u2069]"
+)
 _HOST_PATHS = re.compile(r"(?:/[\w.+-]+)+/(?=site-packages/|python3\.\d+/|grader/|labs/)")
 _CELL_NAMES = re.compile(r"<ipython-input-(\d+)-[0-9a-f]+>")
 _BOX_PATHS = re.compile(re.escape(WORK) + "/?|" + re.escape(HOME) + "/?")

@@ -292,6 +292,32 @@ def test_links_pipes_sockets_and_odd_names_are_not_followed(lab: Lab, sandbox: S
     assert all(not path.startswith(("/", "..")) and "/../" not in path for path in paths)
 
 
+RACES = """import os, time
+os.makedirs('a/b')
+open('film.txt', 'w').write('mine'); open('a/b/cut.txt', 'w').write('mine')
+if os.fork() == 0:
+    end = time.time() + 5
+    while time.time() < end:
+        for make in (lambda n: os.symlink('/etc/group', n), os.mkfifo, os.mkdir, lambda n: open(n, 'w').write('mine')):
+            try: make('next'); os.rename('next', 'film.txt')
+            except OSError:
+                try: os.rmdir('film.txt')
+                except OSError: pass
+                try: os.unlink('next')
+                except OSError: pass
+        try: os.rename('a/b', 'a/c'); os.symlink('/etc', 'a/b'); os.unlink('a/b'); os.rename('a/c', 'a/b')
+        except OSError: pass
+    os._exit(0)
+work = lambda: 1
+"""
+
+
+def test_files_that_change_under_the_hand_are_handed_over_whole_or_not_at_all(lab: Lab, sandbox: Sandbox) -> None:
+    verdict = run(lab, sandbox, RACES, FAST)
+    assert verdict.score == 2, verdict
+    assert {file.content for file in verdict.files} <= {b"mine", b""}
+
+
 def test_the_runner_cannot_hand_over_paths_outside_the_folder(lab: Lab, sandbox: Sandbox) -> None:
     lies = (
         "import sys\nb = sys.modules['grader.sandbox.box_files']\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,6 +239,45 @@ def test_a_function_that_never_returns_in_a_hidden_test_holds_a_worker_once(
         assert "longer than this lab allows" in cell.reason_en
     assert verdict.failure is None
     assert sorted(started) == ["checker", "runner"]
+
+
+MEDDLES = {
+    "kills its original": "import os\n" + KEEP.format("os.kill(os.getppid(), 9) if x != 1 else None"),
+    "stops its original": "import os\n" + KEEP.format("os.kill(os.getppid(), 19) if x != 1 else None"),
+    "stops itself": "import os\n" + KEEP.format("os.kill(os.getpid(), 19) if x != 1 else None"),
+    "cannot end": "import os\nos._exit = lambda code: None\n" + KEEP.format("pass"),
+    "is never buried": "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" + KEEP.format("pass"),
+    "may have no process": "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))\n" + KEEP.format("pass"),
+    "has no process left": "import os, time\ntry:\n    while os.fork(): pass\n    time.sleep(9)\nexcept OSError: pass\n"
+    + KEEP.format("pass"),
+    "has no memory left": "hog = []\ntry:\n    while True: hog.append(bytearray(10**7))\nexcept MemoryError: pass\n"
+    + KEEP.format("pass"),
+    "leaves a daemon that answers": "import os, time\n"
+    "pipes = [n for n in range(3, 30) if os.path.exists(f'/proc/self/fd/{n}')]\n"
+    "def answer():\n    if os.fork() == 0:\n        os.setsid()\n        for _ in range(100):\n"
+    "            for n in pipes:\n                try: os.write(n, b'{\"ok\": true}' + bytes([10]))\n"
+    "                except OSError: pass\n            time.sleep(.01)\n        os._exit(0)\n"
+    + KEEP.format("answer() if x != 1 else None"),
+}  # fmt: skip
+HARMED = ("kills its original", "leaves a daemon that answers")
+"""Whose own answers may come too late or be spoilt."""
+
+
+@pytest.mark.parametrize("sandbox", ["warm"], indirect=True)
+def test_who_meddles_with_copies_earns_nothing_by_it_and_blames_nobody(sandbox: Sandbox, lab: Lab) -> None:
+    def meddle(first: str) -> Verdict:
+        # The second task is wrong whatever its copies do.
+        notebook = lab.submission(first=first, second="def tell(): return 5")
+        return grade(lab.job(notebook, replace(FAST, wall_seconds=6, memory_mb=600)), sandbox)
+
+    with ThreadPoolExecutor(2) as pool:
+        for name, verdict in zip(MEDDLES, pool.map(meddle, MEDDLES.values()), strict=True):
+            found = scores(verdict)
+            assert (found["visible"], found["both"]) == (0, 0), (name, found)
+            assert verdict.failure is None or verdict.failure.kind == "learner", (name, verdict.failure)
+            harmed = name in HARMED or "longer than" in verdict.cells[0].reason_en
+            assert found["hidden"] == 2 or harmed, (name, verdict.cells[0])
+            assert not [secret for secret in SECRETS if secret in shown(verdict)], name
 
 
 def test_a_failure_before_the_hidden_lines_is_told_and_one_in_them_is_not(sandbox: Sandbox, lab: Lab) -> None:

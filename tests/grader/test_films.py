@@ -145,6 +145,7 @@ HOSTILE = {
     "a frame bomb": "make('film.mp4', frames=10_100, fps=1000, size=(16, 16), codec='mpeg4')",
     "a picture bomb": BOMB,
     "many subtitles": MANY,
+    "words never seen": "open('film.srt', 'w').write('1\\n00:00:01,000 --> 00:00:01,000\\n你好\\n')",
     "no text": "open('film.srt', 'wb').write(b'\\xff\\xfe' * 1000)",
 }
 
