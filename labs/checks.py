@@ -110,7 +110,7 @@ def loudness(path: str | Path, lufs: float, *, within: float = 1.0, peak: float 
 
 
 def subtitles(path: str | Path, lines: Sequence[str], *, longest: float | None = None) -> None:
-    """The subtitles say ``lines``, in order, one after the other, each for some time, none longer than ``longest`` seconds."""
+    """The subtitles say ``lines`` one after the other, each for some time, none longer than ``longest`` seconds."""
     cues = subtitles_of(path)
     said = [_folded(cue.text) for cue in cues]
     if said != [_folded(line) for line in lines]:
