@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.compute.lease import SECOND_US, LedgerError, format_yuan
@@ -16,28 +18,52 @@ from hub.compute.subsidy import LEARNER
 from hub.compute.suppress import FEWEST_LEARNERS, hidden_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from hub.compute.suppress import Cell
 
 DIMENSIONS = ("course", "lab", "cohort", "site", "profile", "day")
 """What a report may be broken down by, besides the programme, by which it always is."""
 FUNDERS_DIMENSIONS = ("course", "site", "profile", "day")
-USAGE_MEASURES = ("amount_uy", "sessions", "billed_us", "gpu_us", "total_uy")
 
 
-class Usage(NamedTuple):
-    """Charge lines summed by month, the asked-for dimensions (``key``), learner, programme and payer."""
+class Measured(NamedTuple):
+    """What charge lines sum to."""
 
-    month: str
-    key: tuple[str, ...]
-    learner: str
-    programme: str
-    payer: str
     amount_uy: int
     sessions: int
+    estimated_sessions: int
     billed_us: int
     gpu_us: int
     total_uy: int
-    estimated_sessions: int
+
+
+class Summed(NamedTuple):
+    """Charge lines summed by month, the asked-for dimensions (``key``), programme and payer."""
+
+    month: str
+    key: tuple[str, ...]
+    programme: str
+    payer: str
+    measured: Measured
+
+
+class Present(NamedTuple):
+    """Learners whose lines are in those sums."""
+
+    month: str
+    key: tuple[str, ...]
+    programme: str
+    learners: Collection[str]
+
+
+class LearnerSummed(NamedTuple):
+    """One learner's charge lines summed by programme and payer."""
+
+    learner: str
+    programme: str
+    payer: str
+    measured: Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,53 +157,59 @@ _COLUMNS = (
 )
 
 
+_NOTHING = Measured(0, 0, 0, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class _Cell:
     """A row while it is being added up; times stay in microseconds until the end."""
 
-    learners: set[str] = field(default_factory=set)
     paid_uy: dict[str, int] = field(default_factory=dict)
-    measures: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
+    measured: Measured = _NOTHING
 
-    def add(self, used: Usage) -> None:
-        self.learners.add(used.learner)
-        self.paid_uy[used.payer] = self.paid_uy.get(used.payer, 0) + used.amount_uy
-        more = (used.sessions, used.estimated_sessions, used.billed_us, used.gpu_us, used.total_uy)
-        self.measures = [have + new for have, new in zip(self.measures, more, strict=True)]
+    def add(self, payer: str, more: Measured) -> None:
+        self.paid_uy[payer] = self.paid_uy.get(payer, 0) + more.amount_uy
+        self.measured = Measured._make(map(add, self.measured, more))
 
-    def sums(self) -> Sums:
-        sessions, estimated, billed_us, gpu_us, total = self.measures
+    def sums(self, learners: int) -> Sums:
         payers = {payer: paid for payer, paid in sorted(self.paid_uy.items()) if payer != LEARNER}
         return Sums(
-            learners=len(self.learners),
-            sessions=sessions,
-            estimated_sessions=estimated,
-            seconds=billed_us // SECOND_US,
-            gpu_seconds=gpu_us // SECOND_US,
-            total_uy=total,
+            learners=learners,
+            sessions=self.measured.sessions,
+            estimated_sessions=self.measured.estimated_sessions,
+            seconds=self.measured.billed_us // SECOND_US,
+            gpu_seconds=self.measured.gpu_us // SECOND_US,
+            total_uy=self.measured.total_uy,
             subsidised_uy=sum(payers.values()),
             learner_uy=self.paid_uy.get(LEARNER, 0),
             paid_uy=payers,
         )
 
 
-def report(dimensions: tuple[str, ...], from_day: str, until_day: str, usage: Iterable[Usage]) -> Report:
+def report(
+    dimensions: tuple[str, ...], from_day: str, until_day: str, usage: Iterable[Summed], present: Iterable[Present]
+) -> Report:
     """Add usage up into rows by programme and dimensions, suppress the small ones, and total what may be totalled."""
     refuse_unknown_dimensions(dimensions)
-    cells: dict[tuple[str, ...], _Cell] = {}
-    people: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    cells: dict[Cell, _Cell] = defaultdict(_Cell)
+    people: dict[tuple[str, Cell], set[str]] = defaultdict(set)
     total = _Cell()
     for used in usage:
         key = (used.programme, *used.key)
-        cells.setdefault(key, _Cell()).add(used)
-        people.setdefault((used.month, key), set()).add(used.learner)
-        total.add(used)
-    hidden, totalled = hidden_rows({place: frozenset(who) for place, who in people.items()})
+        cells[key].add(used.payer, used.measured)
+        total.add(used.payer, used.measured)
+        people[used.month, key] = set()  # sums that nobody stands behind are about fewer than five
+    for there in present:
+        people[there.month, (there.programme, *there.key)].update(there.learners)
+    hidden, totalled = hidden_rows(people)
+    learners: dict[Cell, set[str]] = defaultdict(set)
+    for (_, key), who in people.items():
+        learners[key] |= who
     rows = tuple(
         ReportRow(
             programme=key[0],
             where=dict(zip(dimensions, key[1:], strict=True)),
-            sums=None if key in hidden else cell.sums(),
+            sums=None if key in hidden else cell.sums(len(learners[key])),
         )
         for key, cell in sorted(cells.items())
     )
@@ -186,16 +218,16 @@ def report(dimensions: tuple[str, ...], from_day: str, until_day: str, usage: It
         until_day=until_day,
         dimensions=dimensions,
         rows=rows,
-        total=total.sums() if totalled and cells else None,
+        total=total.sums(len(set().union(*learners.values()))) if totalled and cells else None,
     )
 
 
-def by_learner(usage: Iterable[Usage]) -> tuple[LearnerUse, ...]:
+def by_learner(usage: Iterable[LearnerSummed]) -> tuple[LearnerUse, ...]:
     """Add usage up by learner and programme, in their order."""
-    cells: dict[tuple[str, str], _Cell] = {}
+    cells: dict[tuple[str, str], _Cell] = defaultdict(_Cell)
     for used in usage:
-        cells.setdefault((used.learner, used.programme), _Cell()).add(used)
-    return tuple(LearnerUse(*key, cell.sums()) for key, cell in sorted(cells.items()))
+        cells[used.learner, used.programme].add(used.payer, used.measured)
+    return tuple(LearnerUse(*key, cell.sums(1)) for key, cell in sorted(cells.items()))
 
 
 def refuse_unknown_dimensions(dimensions: tuple[str, ...]) -> None:

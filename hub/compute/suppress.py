@@ -18,41 +18,65 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 FEWEST_LEARNERS = 5
 
 Cell = tuple[str, ...]
 
 
-def hidden_rows(learners: Mapping[tuple[str, Cell], frozenset[str]]) -> tuple[set[Cell], bool]:
-    """The rows that are not shown, and whether the total of all is; ``learners`` stand behind a month of a row."""
-    months: dict[str, dict[Cell, frozenset[str]]] = defaultdict(dict)
+def hidden_rows(
+    learners: Mapping[tuple[str, Cell], AbstractSet[str]], besides: Collection[Cell] = ()
+) -> tuple[set[Cell], bool]:
+    """The rows that are not shown, and whether the total of all is; ``learners`` stand behind a month of a row.
+
+    Those ``besides`` are hidden for another reason.
+    """
+    months: dict[str, dict[Cell, AbstractSet[str]]] = defaultdict(dict)
     for (month, cell), who in learners.items():
         months[month][cell] = who
-    hidden = {cell for cells in months.values() for cell in hidden_cells(cells)}
-    return hidden, all(_covers(cells.values()) for cells in months.values())
+    hidden = {cell for cells in months.values() for cell in hidden_cells(cells, besides)}
+    return hidden, all(_cover(cells.values()) for cells in months.values())
 
 
-def hidden_cells(cells: Mapping[Cell, frozenset[str]], besides: Collection[Cell] = ()) -> set[Cell]:
+def hidden_cells(cells: Mapping[Cell, AbstractSet[str]], besides: Collection[Cell] = ()) -> set[Cell]:
     """The cells of one month that are not shown; those ``besides`` are hidden for another reason."""
     hidden = {cell for cell, who in cells.items() if len(who) < FEWEST_LEARNERS or cell in besides}
-    while more := set(_needed_beside(hidden, cells)):
-        hidden |= more
+    if not 0 < len(hidden) < len(cells):
+        return hidden
+    sums = list(_sums(len(next(iter(cells)))))
+    inside: dict[tuple[int, Cell], list[Cell]] = defaultdict(list)
+    for cell in sorted(cells):
+        for place, kept in enumerate(sums):
+            inside[place, kept(cell)].append(cell)
+    # Worked off in a fixed order: a choice that changed from one showing to the next would tell what both hide.
+    waiting = dict.fromkeys(key for key, there in inside.items() if not hidden.isdisjoint(there))
+    while waiting:
+        key = next(iter(waiting))
+        del waiting[key]
+        if (more := _needed_beside(hidden, cells, inside[key])) is not None:
+            hidden.add(more)
+            waiting |= dict.fromkeys((place, kept(more)) for place, kept in enumerate(sums))
     return hidden
 
 
-def _needed_beside(hidden: set[Cell], cells: Mapping[Cell, frozenset[str]]) -> Iterator[Cell]:
-    """For every sum whose hidden cells cover too few, its smallest shown cell, if there is one."""
-    width = len(next(iter(cells), ()))
-    for kept in itertools.chain.from_iterable(itertools.combinations(range(width), size) for size in range(width)):
-        for key in {tuple(cell[place] for place in kept) for cell in hidden}:
-            inside = [cell for cell in cells if tuple(cell[place] for place in kept) == key]
-            shown = [cell for cell in inside if cell not in hidden]
-            if shown and not _covers(cells[cell] for cell in inside if cell in hidden):
-                yield min(shown, key=lambda cell: (len(cells[cell]), cell))
-                return  # what is hidden now may cover the other sums too
+def _sums(width: int) -> Iterator[Callable[[Cell], Cell]]:
+    """For every sum that a report may show, what of a cell says which one it is in; the widest sums come first."""
+    for size in range(width):
+        for kept in itertools.combinations(range(width), size):
+            yield lambda cell, kept=kept: tuple([cell[place] for place in kept])  # type: ignore[misc]
 
 
-def _covers(groups: Iterable[frozenset[str]]) -> bool:
-    return len(frozenset().union(*groups)) >= FEWEST_LEARNERS
+def _needed_beside(hidden: set[Cell], cells: Mapping[Cell, AbstractSet[str]], inside: list[Cell]) -> Cell | None:
+    """The smallest shown cell of a sum whose hidden ones cover too few, if there is one."""
+    if _cover(cells[cell] for cell in inside if cell in hidden):
+        return None
+    shown = [cell for cell in inside if cell not in hidden]
+    return min(shown, key=lambda cell: (len(cells[cell]), cell), default=None)
+
+
+def _cover(groups: Iterable[AbstractSet[str]]) -> bool:
+    """Whether groups are about five learners together, as soon as it is sure."""
+    found = set[str]()
+    return any(len(found := found | who) >= FEWEST_LEARNERS for who in groups)

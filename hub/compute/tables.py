@@ -148,6 +148,64 @@ charge_line = Table(
 stretch and are zero on its other lines, so that any grouping of lines sums to the truth. The last index holds all
 that a report by learner, programme and site reads, in the order of its sums; wider rows would not fit PostgreSQL."""
 
+usage_place = Table(
+    "hub_usage_place",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("course", String(_NAME), nullable=False),
+    Column("lab", String(_NAME), nullable=False),
+    Column("cohort", String(_NAME), nullable=False),
+    Column("site", String(_NAME), nullable=False),
+    Column("profile", String(_NAME), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Where sessions were, each combination once; ``id`` is made from the names (:func:`hub.compute.rollup.place_id`)."""
+
+usage = Table(
+    "hub_usage",
+    metadata,
+    Column("grain", String(5), primary_key=True),
+    Column("period", String(10), primary_key=True),
+    Column("programme", String(_NAME), primary_key=True),
+    Column("payer", String(_NAME), primary_key=True),
+    Column("place", BigInteger, primary_key=True),
+    Column("lines", BigInteger, nullable=False),
+    Column("amount_uy", BigInteger, nullable=False),
+    Column("sessions", BigInteger, nullable=False),
+    Column("estimated_sessions", BigInteger, nullable=False),
+    Column("billed_us", BigInteger, nullable=False),
+    Column("gpu_us", BigInteger, nullable=False),
+    Column("total_uy", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Charge lines summed by day, and again by month (``grain``): what reports read."""
+
+usage_learner = Table(
+    "hub_usage_learner",
+    metadata,
+    Column("grain", String(5), primary_key=True),
+    Column("period", String(10), primary_key=True),
+    Column("programme", String(_NAME), primary_key=True),
+    Column("place", BigInteger, primary_key=True),
+    Column("learner", String(_NAME), primary_key=True),
+    Column("lines", BigInteger, nullable=False),
+    Column("amount_uy", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Who stands behind the sums of a day and of a month, and what their lines come to: what suppression goes by."""
+
+gpu_usage = Table(
+    "hub_gpu_usage",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("place", BigInteger, primary_key=True),
+    Column("learner", String(_NAME), primary_key=True),
+    Column("busy_sum", BigInteger, nullable=False),
+    Column("rated", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""GPU evidence summed by the month in which the session began, where it was, and whose it was."""
+
 subsidy_use = Table(
     "hub_subsidy_use",
     metadata,
@@ -276,6 +334,10 @@ DERIVED = (
     grant,
     lease,
     charge_line,
+    usage_place,
+    usage,
+    usage_learner,
+    gpu_usage,
     subsidy_use,
     budget,
     voucher,

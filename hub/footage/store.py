@@ -1,26 +1,24 @@
-"""SQL of film seconds, and what one cost: list price of the labs that make film, over the seconds that came out."""
+"""SQL of film seconds, and what the labs cost that they came from."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
-from hub.compute.suppress import hidden_cells
 from hub.db import reading
+from hub.footage.cost import Film, FilmCosts
 from hub.footage.film import film_us
 from hub.footage.tables import footage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from sqlalchemy import Engine
 
     from grader.store import Store
     from grader.submission import LabResult
     from hub.compute.ledger import Ledger
-    from hub.compute.suppress import Cell
 
 FILMS = (".mp4", ".m4v", ".mov")
 
@@ -44,43 +42,29 @@ class Footage:
                     done += 1
         return done
 
-    def rate(
-        self, dimensions: tuple[str, ...], from_day: str, until_day: str, *, besides: Collection[Cell] = ()
-    ) -> dict[Cell, float]:
-        """Yuan for a second of film by the values of dimensions.
-
-        What is about fewer than five film makers is left out, and so are those ``besides``, with what would tell of
-        them beside the whole. A learner's film counts where most of their time in its lab was charged.
-        """
-        begin_us, end_us = self._ledger.moments(from_day, until_day)
-        films = self._films(begin_us, end_us)
-        labs = {(course, lab) for course, lab, _ in films}
-        cost: dict[tuple[str, ...], int] = defaultdict(int)
-        homes: dict[tuple[str, str, str], tuple[int, tuple[str, ...]]] = {}
-        for course, lab, learner, value, total_uy in self._ledger.spent_by_lab(dimensions, from_day, until_day):
-            if (course, lab) in labs:
-                cost[value] += total_uy
-                homes[course, lab, learner] = max(homes.get((course, lab, learner), (0, value)), (total_uy, value))
-        seconds: dict[tuple[str, ...], int] = defaultdict(int)
-        makers: dict[tuple[str, ...], set[str]] = defaultdict(set)
-        for (course, lab, learner), length in films.items():
-            if (home := homes.get((course, lab, learner))) is not None:
-                seconds[home[1]] += length
-                makers[home[1]].add(learner)
-        hidden = hidden_cells({value: frozenset(who) for value, who in makers.items()}, besides)
-        return {value: cost[value] / length for value, length in seconds.items() if value not in hidden}
+    def costs(self, from_day: str, until_day: str) -> FilmCosts:
+        """The films of some days, the last one not included, and what their labs cost in these days."""
+        graded = self._films(*self._ledger.moments(from_day, until_day))
+        labs = {(course, lab) for course, lab, *_ in graded}
+        homes = self._ledger.homes(labs)
+        films = tuple(
+            Film(self._ledger.day(graded_us)[:7], home, learner, length_us)
+            for course, lab, learner, graded_us, length_us in graded
+            if (home := homes.get((course, lab, learner)))
+        )
+        spent = self._ledger.spent(from_day, until_day)
+        return FilmCosts(films, {place: uy for place, uy in spent.items() if (place.course, place.lab) in labs})
 
     def _known(self) -> dict[tuple[str, str, str], tuple[str, int]]:
         with reading(self._engine) as connection:
             rows = connection.execute(select(footage))
             return {(row.course, row.lab, row.learner): (row.submission, row.graded_us) for row in rows}
 
-    def _films(self, begin_us: int, end_us: int) -> dict[tuple[str, str, str], int]:
+    def _films(self, begin_us: int, end_us: int) -> list[tuple[str, str, str, int, int]]:
+        named = (footage.c.course, footage.c.lab, footage.c.learner, footage.c.graded_us, footage.c.film_us)
+        graded = (footage.c.graded_us >= begin_us, footage.c.graded_us < end_us, footage.c.film_us > 0)
         with reading(self._engine) as connection:
-            asked = select(footage).where(
-                footage.c.graded_us >= begin_us, footage.c.graded_us < end_us, footage.c.film_us > 0
-            )
-            return {(row.course, row.lab, row.learner): row.film_us for row in connection.execute(asked)}
+            return [tuple(row) for row in connection.execute(select(*named).where(*graded))]
 
     def _keep(self, result: LabResult, length_us: int) -> None:
         key = {"course": result.course, "lab": result.lab, "learner": result.learner}

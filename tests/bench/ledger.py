@@ -24,6 +24,7 @@ from hub.compute import books as book
 from hub.compute.chain import GENESIS, Entry, canonical, digest_of
 from hub.compute.lease import HOUR_US, MICRO, LeaseRequest
 from hub.compute.ledger import Ledger
+from hub.compute.ledger.resum import fill
 from hub.compute.ledger.shelves import keep_finished, keep_used
 from hub.compute.policy import Policy, load_policy
 from hub.compute.report import DIMENSIONS
@@ -190,6 +191,7 @@ def fill_lines(engine: Engine, leases: int) -> None:
         connection.execute(text(statement), {"leases": leases, "learners": LEARNERS})
         for index in indexes:
             index.create(connection)
+        fill(connection)
     if name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE hub_charge_line"))
@@ -210,6 +212,7 @@ def fill_chain(engine: Engine, leases: int, policy: Policy) -> None:
         connection.execute(insert(chain_head).values(id=1, entries=len(rows), digest=previous))
         keep_finished(connection, books.take())
         keep_used(connection, books.used)
+        fill(connection)
 
 
 def events(leases: int, policy: Policy) -> Iterator[tuple[str, str, Any]]:

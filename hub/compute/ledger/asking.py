@@ -10,13 +10,14 @@ from hub.compute.lease import (
     SECOND_US,
     Account,
     Lease,
+    LedgerError,
     Metered,
     Quote,
     Session,
     refuse_bad_int,
 )
 from hub.compute.ledger import shelves as shelf
-from hub.compute.ledger import watch
+from hub.compute.ledger import usage, watch
 from hub.compute.ledger.figures import figures
 from hub.compute.ledger.leases import lease_of
 from hub.compute.report import LearnerUse, Report, by_learner, refuse_unknown_dimensions, report
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hub.compute.ledger.pen import Pen
     from hub.compute.metrics import Figures
     from hub.compute.observation import Difference
+    from hub.compute.rollup import Place
     from hub.compute.settle import ChargeLine
     from hub.compute.suppress import Cell
 
@@ -105,12 +107,13 @@ class Asking:
         """
         refuse_unknown_dimensions(dimensions)
         with reading(self._pen.engine) as connection:
-            return report(dimensions, from_day, until_day, shelf.usage(connection, dimensions, from_day, until_day))
+            asked = (connection, dimensions, from_day, until_day)
+            return report(dimensions, from_day, until_day, usage.sums(*asked), usage.presence(*asked))
 
     def learners(self, from_day: str, until_day: str) -> tuple[LearnerUse, ...]:
         """What every learner used by programme: for those who may see names, never for a funder's page."""
         with reading(self._pen.engine) as connection:
-            return by_learner(shelf.usage(connection, (), from_day, until_day, by_month=False))
+            return by_learner(shelf.learner_sums(connection, from_day, until_day))
 
     def lines(self, where: Mapping[str, str], from_day: str, until_day: str) -> tuple[ChargeLine, ...]:
         """The charge lines behind a report's row (its ``drill()``)."""
@@ -127,24 +130,36 @@ class Asking:
         )
         return begin, end
 
-    def spent_by_lab(
-        self, dimensions: tuple[str, ...], from_day: str, until_day: str
-    ) -> tuple[tuple[str, str, str, tuple[str, ...], int], ...]:
-        """List price by course, lab, learner and the values of dimensions: it names learners."""
-        refuse_unknown_dimensions(dimensions)
+    def day(self, at_us: int) -> str:
+        """The day of a moment, where prices are made."""
+        return self._pen.policy.prices.day(at_us)
+
+    def spent(self, from_day: str, until_day: str) -> dict[Place, int]:
+        """List price of what was charged on some days, the last one not included, by where it was."""
         with reading(self._pen.engine) as connection:
-            return tuple(shelf.spent_by_lab(connection, dimensions, from_day, until_day))
+            return usage.spent(connection, from_day, until_day)
+
+    def homes(self, labs: Collection[tuple[str, str]]) -> dict[tuple[str, str, str], Place]:
+        """Where most of a learner's time in a lab was charged, by course, lab and learner: it names learners."""
+        with reading(self._pen.engine) as connection:
+            return usage.homes(connection, labs)
 
     def gpu_use(
         self, dimensions: tuple[str, ...], from_day: str, until_day: str, *, besides: Collection[Cell] = ()
     ) -> dict[Cell, float]:
-        """How busy leased GPUs were, in percent, by the values of dimensions.
+        """How busy leased GPUs were in whole months, in percent, by the values of dimensions.
 
-        What is about fewer than five learners is left out, and so are those ``besides``, with what would tell of them.
+        What is about fewer than five learners in a month is left out, and so are those ``besides``, with what would
+        tell of them.
+
+        Raises:
+            LedgerError: a dimension is unknown, or a month is not whole.
         """
         refuse_unknown_dimensions(dimensions)
+        if not from_day.endswith("-01") or not until_day.endswith("-01"):
+            raise LedgerError(f"got days from {from_day} until {until_day}, expected whole months")
         with reading(self._pen.engine) as connection:
-            return watch.gpu_use(connection, dimensions, self.moments(from_day, until_day), besides)
+            return usage.gpu_use(connection, dimensions, (from_day[:7], until_day[:7]), besides)
 
     def accrued(self, learner: str, course: str, at_us: int) -> int:
         """What running sessions would take of a learner's allowance if they ended now, at list price."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hub.compute.books import Books, Finished
 from hub.compute.chain import BadEntry, LedgerVerification
 from hub.compute.checkpoint import Checkpoint, CheckpointError, checking_key, make_key, sign, signing_key
-from hub.compute.ledger import claimed, purses, watch
+from hub.compute.ledger import claimed, purses, resum, watch
 from hub.compute.ledger import entries as chain
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.compare import BooksCheck
@@ -95,6 +95,7 @@ def _write_books(connection: Connection) -> None:
         purses.keep_budget(connection, standing)
     for voucher in books.vouchers.values():
         purses.keep_voucher(connection, voucher)
+    resum.fill(connection)
 
 
 def _write(connection: Connection, finished: Finished) -> None:

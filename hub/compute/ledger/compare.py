@@ -14,7 +14,7 @@ from hub.compute import books as book
 from hub.compute.chain import BadEntry
 from hub.compute.claim.files import usage_csv
 from hub.compute.claim.freeze import USAGE, sha256
-from hub.compute.ledger import claimed, purses
+from hub.compute.ledger import claimed, purses, resum
 from hub.compute.ledger.shelves import all_classes, lease_values
 from hub.compute.ledger.watch import observation_row
 from hub.compute.tables import (
@@ -153,6 +153,8 @@ class BooksCheck:
             stored = self._connection.execute(select(func.count()).select_from(table)).scalar_one()
             if stored > made:
                 self._found(0, f"{table.name} has {stored} rows, entries make {made}: {self._unmade(table, kind)}")
+        if wrong := resum.what_is_wrong(self._connection):
+            self._found(0, wrong)
 
     def _unmade(self, table: Table, kind: str) -> str:
         """Name one row whose subject has no entry of the kind that makes such rows."""

@@ -22,7 +22,7 @@ from hub.compute.lease import (
     refuse_bad_name,
 )
 from hub.compute.ledger import entries as chain
-from hub.compute.ledger import purses, watch
+from hub.compute.ledger import purses, usage, watch
 from hub.compute.ledger import shelves as shelf
 from hub.compute.ledger.classes import class_time
 from hub.compute.observation import Observation, difference
@@ -133,6 +133,7 @@ class Leases:
             after, sums = book.ended(before, body, entry.recorded_us, policy, used)
             shelf.keep_lease(connection, after)
             shelf.keep_lines(connection, sums.lines)
+            usage.keep_usage(connection, sums.lines)
             purses.draw(connection, before, after)
         return after.lease
 
@@ -188,6 +189,7 @@ class Leases:
                 return False
             self._pen.append(connection, book.GPU_EVIDENCE, str(used.lease), used.as_body())
             watch.keep_evidence(connection, used)
+            usage.keep_gpu_usage(connection, used)
         return True
 
     def void(self, lease_id: UUID, why: str) -> Lease:

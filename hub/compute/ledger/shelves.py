@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, insert, select, update
 
 from hub.compute.books import BookedLease, Finished, grant_subject
 from hub.compute.budget import BudgetKey
 from hub.compute.class_window import ClassWindow
 from hub.compute.lease import SECOND_US, Account, Grant, Lease, Metered
-from hub.compute.report import USAGE_MEASURES, Usage
+from hub.compute.report import LearnerSummed, Measured
 from hub.compute.settle import ChargeLine, cap_uses
 from hub.compute.subsidy import CapKey
 from hub.compute.tables import DERIVED, charge_line, class_window, grant, lease, subsidy_use
@@ -155,42 +155,18 @@ def used_for(connection: Connection, learner: str, site: str) -> dict[CapKey, in
     return dict(_use(row) for row in connection.execute(asked))
 
 
-def usage(
-    connection: Connection, dimensions: tuple[str, ...], from_day: str, until_day: str, *, by_month: bool = True
-) -> Iterator[Usage]:
-    """Charge lines of a span of days summed by month, dimensions, learner, programme and payer.
-
-    Without ``by_month`` the month is left empty: nothing can then be suppressed by it.
-    """
-    month = func.substr(charge_line.c.day, 1, 7) if by_month else literal("")
-    keys = [charge_line.c[name] for name in (*dimensions, "learner", "programme", "payer")]
-    sums = [func.sum(charge_line.c[name]) for name in USAGE_MEASURES]
-    guessed = func.sum(case((charge_line.c.estimated, charge_line.c.sessions), else_=0))
+def learner_sums(connection: Connection, from_day: str, until_day: str) -> Iterator[LearnerSummed]:
+    """Charge lines of a span of days summed by learner, programme and payer."""
+    keys = (charge_line.c.learner, charge_line.c.programme, charge_line.c.payer)
+    guessed = case((charge_line.c.estimated, charge_line.c.sessions), else_=0).label("estimated_sessions")
+    sums = [func.sum(guessed if name == guessed.name else charge_line.c[name]) for name in Measured._fields]
     day: ColumnElement[str] = charge_line.c.day
-    if connection.dialect.name == "sqlite" and set(dimensions) <= {"site"}:
+    if connection.dialect.name == "sqlite":
         # It prefers the index on days to the one that holds the whole answer, and has none for an expression.
         day = day.concat("")
-    asked = select(month, *keys, *sums, guessed).where(day >= from_day, day < until_day)
-    asked = asked.group_by(*keys, month) if by_month else asked.group_by(*keys)
-    wide = len(dimensions) + 1
-    for row in connection.execute(asked):
-        yield Usage(row[0], tuple(row[1:wide]), *row[wide : wide + 3], *map(int, row[wide + 3 :]))
-
-
-def spent_by_lab(
-    connection: Connection, dimensions: tuple[str, ...], from_day: str, until_day: str
-) -> Iterator[tuple[str, str, str, tuple[str, ...], int]]:
-    """List price of a span of days by course, lab, learner and the values of dimensions."""
-    by = [
-        charge_line.c[name].label(f"key{place}") for place, name in enumerate(("course", "lab", "learner", *dimensions))
-    ]
-    asked = (
-        select(*by, func.sum(charge_line.c.amount_uy))
-        .where(charge_line.c.day >= from_day, charge_line.c.day < until_day)
-        .group_by(*by)
-    )
-    for row in connection.execute(asked):
-        yield row[0], row[1], row[2], tuple(row[3:-1]), int(row[-1])
+    asked = select(*keys, *sums).where(day >= from_day, day < until_day).group_by(*keys)
+    for learner, programme, payer, *measured in connection.execute(asked):
+        yield LearnerSummed(learner, programme, payer, Measured._make(map(int, measured)))
 
 
 def lines_where(

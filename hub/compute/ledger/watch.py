@@ -9,15 +9,12 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from hub.compute.ledger.shelves import find_lease
 from hub.compute.observation import AGREE_US, Difference, Observation, difference
-from hub.compute.suppress import hidden_cells
 from hub.compute.tables import gpu_evidence, heartbeat, lease, observation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from uuid import UUID
 
     from hub.compute.gpu.usage import GpuEvidence
-    from hub.compute.suppress import Cell
 
 
 def beat(connection: Connection, lease_id: UUID, at_us: int, source: str) -> None:
@@ -59,30 +56,6 @@ def observation_row(seen: Observation) -> dict[str, Any]:
 def keep_evidence(connection: Connection, used: GpuEvidence) -> None:
     """Store how a session used its GPU."""
     connection.execute(insert(gpu_evidence).values(asdict(used)))
-
-
-def gpu_use(
-    connection: Connection, dimensions: tuple[str, ...], span: tuple[int, int], besides: Collection[Cell]
-) -> dict[Cell, float]:
-    """Mean percent at work of the GPUs of sessions that began in a span, by dimensions.
-
-    Cells about fewer than five learners are left out, and what they could be worked out from beside the whole.
-    """
-    by = [lease.c[name] for name in (*dimensions, "learner")]
-    busy, rated = func.sum(gpu_evidence.c.busy_sum), func.sum(gpu_evidence.c.rated)
-    asked = (
-        select(*by, busy, rated)
-        .select_from(gpu_evidence.join(lease, lease.c.id == gpu_evidence.c.lease))
-        .where(lease.c.started_us >= span[0], lease.c.started_us < span[1])
-        .group_by(*by)
-        .having(rated > 0)
-    )
-    sums: dict[Cell, tuple[int, int, frozenset[str]]] = {}
-    for *cell, learner, busy_sum, samples in connection.execute(asked):
-        had = sums.get(tuple(cell), (0, 0, frozenset()))
-        sums[tuple(cell)] = (had[0] + int(busy_sum), had[1] + int(samples), had[2] | {learner})
-    hidden = hidden_cells({cell: who for cell, (_, _, who) in sums.items()}, besides)
-    return {cell: total / samples for cell, (total, samples, _) in sums.items() if cell not in hidden}
 
 
 def differences(connection: Connection) -> tuple[Difference, ...]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.compute.report import Report, ReportRow, Sums
+    from hub.footage.cost import FilmCosts
     from hub.portal.app import Portal
     from hub.portal.plots import Chart
 
@@ -56,6 +57,7 @@ def pages(portal: Portal) -> Blueprint:
     def overview() -> str:
         first, last = _months(portal)
         begin, end = _first_day(first).isoformat(), _first_day(last + 1).isoformat()
+        costs = portal.services.footage.costs(begin, end)
         return render_template(
             "dashboard.html",
             first=_said(first),
@@ -63,8 +65,8 @@ def pages(portal: Portal) -> Blueprint:
             months=[_said(month) for month in range(_this_month(portal) - MOST_MONTHS + 1, _this_month(portal) + 1)],
             total=portal.services.ledger.report((), begin, end).total,
             use=portal.services.ledger.gpu_use((), begin, end).get(()),
-            footage=portal.services.footage.rate((), begin, end).get(()),
-            breakdowns=[_breakdown(portal, dimension, begin, end) for dimension in SHOWN_BY],
+            footage=costs.rate(()).get(()),
+            breakdowns=[_breakdown(portal, dimension, begin, end, costs) for dimension in SHOWN_BY],
             titles=dimension_words(),
             names={"programme": {rule.id: rule.title for rule in portal.subsidies.programme}},
         )
@@ -72,13 +74,13 @@ def pages(portal: Portal) -> Blueprint:
     return blueprint
 
 
-def _breakdown(portal: Portal, dimension: str, begin: str, end: str) -> Breakdown:
+def _breakdown(portal: Portal, dimension: str, begin: str, end: str, costs: FilmCosts) -> Breakdown:
     services = portal.services
     made = services.ledger.report((dimension,), begin, end)
     # What is measured by value only would tell of a suppressed programme in it by subtraction.
     partly = {(row.where[dimension],) for row in made.rows if not row.sums}
     use = services.ledger.gpu_use((dimension,), begin, end, besides=partly)
-    rates = services.footage.rate((dimension,), begin, end, besides=partly)
+    rates = costs.rate((dimension,), partly)
     named = _namer(portal, dimension)
     points = []
     for row in made.rows:

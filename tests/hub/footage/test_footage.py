@@ -110,8 +110,8 @@ def test_a_second_costs_all_that_its_labs_cost_and_few_film_makers_are_not_told(
     handed_in = graded(cost, {f"learner{number}": 2.0 for number in range(7)})
     assert cost.footage.measure(handed_in, ["micro-drama", "other"]) == 7
     assert cost.footage.measure(handed_in, ["micro-drama", "other"]) == 0
-    rates = cost.footage.rate((), "2026-11-01", "2026-12-01")
+    rates = cost.footage.costs("2026-11-01", "2026-12-01").rate(())
     assert rates[()] == pytest.approx(8 * 0.5 / 14, rel=0.03)
-    by_site = cost.footage.rate(("site",), "2026-11-01", "2026-12-01")
+    by_site = cost.footage.costs("2026-11-01", "2026-12-01").rate(("site",))
     assert by_site == {}  # the main site's figure and the whole would tell of the one film maker at the other
-    assert cost.footage.rate((), "2026-12-01", "2027-01-01") == {}
+    assert cost.footage.costs("2026-12-01", "2027-01-01").rate(()) == {}
