@@ -27,8 +27,3 @@ def alert(account: Account, accrued_uy: int = 0) -> int | None:
         return None
     used = used_percent(account, accrued_uy)
     return max((level for level in LEVELS if used >= level), default=None)
-
-
-def newly_reached(before_percent: int, after_percent: int) -> tuple[int, ...]:
-    """The levels that were passed on the way from one percentage to another, lowest first: what to tell once."""
-    return tuple(level for level in LEVELS if before_percent < level <= after_percent)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, jsonify, request
 
 from grader.refusal import Refused
+from hub.compute.alerts import alert
 from hub.compute.lease import MICRO, MINUTE_US, NoPriceError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def session_pages(sessions: Sessions, ledger: Ledger, learner: Callable[[str], s
             raise Refused(404, "no_session", zh="没有正在运行的实验。", en="No lab of yours is running.")
         expected = sessions.told(lease, unused_seconds * MICRO)
         now = sessions.clock()
+        account = ledger.account(who, lease.course)
         return jsonify(
             course=lease.course,
             lab=lease.lab,
@@ -42,7 +44,8 @@ def session_pages(sessions: Sessions, ledger: Ledger, learner: Callable[[str], s
             why=expected.why,
             is_noticed=expected.notice is not None,
             cost_uy=_cost_uy(ledger, lease, now),
-            left_uy=ledger.account(who, lease.course).left_uy,
+            left_uy=account.left_uy,
+            alert=alert(account, ledger.accrued(who, lease.course, now)),
             hour_uy=_price_uy(ledger, lease, HOUR_MINUTES, now),
             held_uy=_price_uy(ledger, lease, _minutes_left(lease, now), now),
         )

@@ -76,6 +76,7 @@ class Session(_Answer):
     """The learner's running lab: when it ends and why, what it costs so far and what is left, in micro-yuan.
 
     ``hour_uy`` is the list price of an hour (None where nothing prices it), ``held_uy`` what it may still cost.
+    ``alert`` is the highest of 50, 70, 80 and 100 percent of the allowance that is reached, None below.
     """
 
     course: Slug
@@ -89,6 +90,7 @@ class Session(_Answer):
     left_uy: int
     hour_uy: int | None = None
     held_uy: int | None = None
+    alert: int | None = None
 
 
 class OrderedTake(_Answer):

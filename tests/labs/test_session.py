@@ -90,6 +90,13 @@ def test_the_learner_sees_the_end_is_told_and_the_work_is_saved(
     page.get_by_role("button", name="Keep working").click()
     expect(bar).to_contain_text("59 min left")
 
+    # A level of the allowance that is passed is told once.
+    intake.session = {**_session(60), "alert": 70}
+    _look_again(page)
+    expect(page.get_by_text("70% of the compute allowance is used.")).to_have_count(1)
+    _look_again(page)
+    expect(page.get_by_text("70% of the compute allowance is used.")).to_have_count(1)
+
     # Just before the end, what is open is saved.
     intake.session = _session(1.2, is_noticed=True)
     _look_again(page)

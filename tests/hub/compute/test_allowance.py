@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.compute.alerts import LEVELS, alert, newly_reached, used_percent
+from hub.compute.alerts import alert, used_percent
 from hub.compute.class_window import ClassWindow, inside_us, merged
 from hub.compute.lease import HOUR_US, MICRO, MINUTE_US, Account, AllowanceExhausted, LedgerError
 from hub.compute.tables import metadata
@@ -54,15 +54,6 @@ def test_class_time_counts_towards_no_level_and_nothing_granted_alerts_nobody() 
     assert alert(account(100, 90, spared_uy=60)) is None
     assert alert(account(0, 0)) is None
     assert used_percent(account(0, 0)) == 100
-
-
-def test_each_level_is_told_once_on_the_way_up() -> None:
-    told = [
-        level
-        for before, after in ((0, 49), (49, 50), (50, 50), (50, 75), (75, 130))
-        for level in newly_reached(before, after)
-    ]
-    assert told == list(LEVELS)
 
 
 def test_running_labs_count_as_they_go_and_never_more_than_they_hold(bench: Any) -> None:

@@ -51,8 +51,8 @@ class Lab:
         )
         self.may_stop = arbiter(self.sessions)
 
-    def open(self, learner: str = "liming") -> Lease:
-        self.ledger.grant(learner, "micro-drama", 100_000_000, "enrolment", self.now_us)
+    def open(self, learner: str = "liming", allowance_uy: int = 100_000_000) -> Lease:
+        self.ledger.grant(learner, "micro-drama", allowance_uy, "enrolment", self.now_us)
         request = LeaseRequest(
             id=UUID(int=len(self.ledger.open_leases()) + 1), learner=learner, course="micro-drama",
             lab="first-take", cohort="c1", site="main", profile="cpu",
@@ -199,7 +199,17 @@ def test_a_lab_hears_its_end_and_its_cost(lab: Lab, ask: Any) -> None:
     assert (told["why"], told["is_noticed"], told["lab"]) == ("idle", False, "first-take")
     assert told["cost_uy"] > 0
     assert told["left_uy"] > 0
+    assert told["alert"] is None
     assert told["held_uy"] == pytest.approx(told["hour_uy"] * 210 / 60, abs=210), "what the session may still cost"
+
+
+def test_a_lab_hears_which_level_of_the_allowance_is_reached(lab: Lab, ask: Any) -> None:
+    lab.open(allowance_uy=2_000_000)  # four hours at 0.50
+    heard = []
+    for minutes in (119, 1, 48, 24, 48):
+        lab.pass_minutes(minutes)
+        heard.append(ask({"unused_seconds": 60}).json["alert"])
+    assert heard == [None, 50, 70, 80, 100]
 
 
 NONSENSE = [

@@ -15,6 +15,8 @@
       longest: (m) => `约 ${m} 分钟后停止：已达单次最长使用时间。`,
       saved: "已打开的文件会在停止前自动保存。",
       go_on: "继续使用",
+      alert: (percent) => `算力额度已用 ${percent}%。需要更多额度请联系教师。`,
+      used_up: "算力额度已用完：此实验环境可用到本次结束，之后不能再启动；需要更多额度请联系教师。",
       unknown: "剩余时间未知",
       away: "暂时连不上平台，无法得知剩余时间",
       title: (end, left) => `本次使用将于 ${end} 结束；额度还剩 ¥${left}`,
@@ -28,6 +30,8 @@
       longest: (m) => `Stops in about ${m} min: the longest session is over.`,
       saved: "Open files are saved before that.",
       go_on: "Keep working",
+      alert: (percent) => `${percent}% of the compute allowance is used. Ask your instructor if you need more.`,
+      used_up: "The compute allowance is used up: this lab runs on to its end, and no other starts. Ask your instructor for more.",
       unknown: "Time left unknown",
       away: "The platform cannot be reached, so the time left is not known",
       title: (end, left) => `This session ends at ${end}; ¥${left} of the allowance is left`,
@@ -97,6 +101,7 @@
       const end = new Date(this.ends).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
       this.say(words.left(span(words, left)) + cost, words.title(end, yuan(told.left_uy)), told.is_noticed);
       this.notify(told, left);
+      this.alert(told);
       if (told.is_noticed && left < SAVE_BEFORE_MS && !this.isSaved) {
         this.isSaved = true;
         this.app.commands.execute("docmanager:save-all").catch(() => (this.isSaved = false));
@@ -122,6 +127,15 @@
       const text = `${words[told.why](Math.max(1, Math.floor(left / 60_000)))} ${words.saved}`;
       const goOn = { label: words.go_on, displayType: "accent", callback: () => this.goOn() };
       this.notice = this.Notification.warning(text, { autoClose: false, actions: told.why === "idle" ? [goOn] : [] });
+    }
+
+    // Each level once a session, however often the page is loaded again.
+    alert(told) {
+      const key = `reelwright-alerted-${told.started_us}`;
+      if (!told.alert || Number(sessionStorage.getItem(key)) >= told.alert) return;
+      sessionStorage.setItem(key, told.alert);
+      const { words } = this;
+      this.Notification.warning(told.alert >= 100 ? words.used_up : words.alert(told.alert), { autoClose: false });
     }
 
     goOn() {
