@@ -76,7 +76,7 @@ class StoreRelease(_OverStore, abc.ExchangeReleaseAssignment):
         try:
             version = release_again(self.root, self.course, lab, self.store, gate=type(self).gate)
         except ReleaseRefusedError as refused:
-            # The page shows this log first, and below it where in the code the error came up.
+            # The page shows the errors of this log.
             for reasons in (refused.zh, str(refused)):
                 self.log.error("%s %s", lab, reasons)  # noqa: TRY400  words for a person, not a trace
             raise ExchangeError(f"{refused} / {refused.zh}") from refused

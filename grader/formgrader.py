@@ -8,6 +8,8 @@ alone: neither a file in a home nor the page's own ``?path=`` can name others, w
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.authorizer import Authorizer
@@ -36,6 +38,9 @@ POLICY = (
     "img-src 'self' data:; media-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 """nbgrader's pages need inline scripts; nothing a learner wrote may make the instructor's browser call elsewhere."""
+
+_MESSAGE = re.compile(r"^\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\] ", re.MULTILINE)
+_COLUMNS = 80
 
 
 def formgrader_config(
@@ -158,10 +163,30 @@ class Release(BaseApiHandler):
         """Release, and answer the reasons alone where it is refused."""
         answer = self.api.release_assignment(assignment_id)
         if not answer["success"]:
-            told = [line.removeprefix("[ERROR] ") for line in answer["log"].splitlines() if line.startswith("[ERROR] ")]
-            answer["log"] = "\n\n".join(told)
-            answer["error"] = answer["error"].strip().splitlines()[-1]
+            reasons = _errors(answer.get("log", ""))
+            answer["log"] = "\n\n".join(_folded(one) for one in reasons)
+            # Where the reasons are told, there is nothing to trace.
+            answer["error"] = "" if reasons else answer["error"].strip().splitlines()[-1]
         self.write(json.dumps(answer))
+
+
+def _errors(log: str) -> list[str]:
+    """The messages in nbgrader's ``log`` that are errors, all of their lines."""
+    said = _MESSAGE.split(log)
+    return [text.strip() for level, text in zip(said[1::2], said[2::2], strict=True) if level == "ERROR"]
+
+
+def _folded(message: str) -> str:
+    """``message`` in lines that the page's box can hold: it wraps none itself."""
+    return "\n".join(
+        line if _columns(line) <= _COLUMNS else textwrap.fill(line, _COLUMNS * len(line) // _columns(line))
+        for line in message.splitlines()
+    )
+
+
+def _columns(line: str) -> int:
+    """How wide ``line`` is: a Chinese character takes two columns."""
+    return sum(1 if character.isascii() else 2 for character in line)
 
 
 class FirstPage(BaseHandler):
