@@ -55,6 +55,7 @@ class Gradebooks:
 
     def __init__(self, courses_dir: Path) -> None:
         self._root = courses_dir
+        self._at_hand: dict[str, tuple[int, Gradebook]] = {}
         self.seen: dict[str, tuple[int, ...]] = {}
         """By course the :meth:`stamp` up to which its marks have been taken over."""
 
@@ -131,10 +132,27 @@ class Gradebooks:
 
     @contextmanager
     def _open(self, course: str) -> Iterator[Gradebook]:
+        """A course's gradebook with nothing of it read yet; it stays at hand, as opening takes longer than the work."""
         folder = self._root / course
         folder.mkdir(parents=True, exist_ok=True)
-        with open_gradebook(folder, course) as gradebook:
+        inode, gradebook = self._at_hand.pop(course, (0, None))
+        if gradebook is not None and self.stamp(course)[2:] != (inode,):
+            # Another file lies there by now, or none.
+            gradebook.close()
+            gradebook = None
+        gradebook = gradebook or _opened(folder, course)
+        try:
             yield gradebook
+        except BaseException:
+            gradebook.close()
+            raise
+        gradebook.db.remove()
+        self._keep(course, gradebook)
+
+    def _keep(self, course: str, gradebook: Gradebook) -> None:
+        stamp = self.stamp(course)
+        if not stamp or self._at_hand.setdefault(course, (stamp[2], gradebook))[1] is not gradebook:
+            gradebook.close()
 
     def _write_files(self, submission: Submission, verdict: Verdict, learner: str) -> None:
         name = f"{submission.lab}.ipynb"
@@ -148,11 +166,14 @@ class Gradebooks:
 @contextmanager
 def open_gradebook(folder: Path, course: str) -> Iterator[Gradebook]:
     """Open ``folder/gradebook.db``, making it when missing."""
+    with _opened(folder, course) as gradebook:
+        yield gradebook
+
+
+def _opened(folder: Path, course: str) -> Gradebook:
     # nbgrader asks the program `alembic` for a new database's version; ours lies beside this Python, on PATH or not.
     with _programs_first():
-        gradebook = Gradebook(f"sqlite:///{folder / 'gradebook.db'}", course)
-    with gradebook:
-        yield gradebook
+        return Gradebook(f"sqlite:///{folder / 'gradebook.db'}", course)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from grader.check.parts import definitions, open_part
 from grader.check.proxy import number_of
 from grader.check.seeds import Seeds
 from grader.sandbox import box_files
-from grader.sandbox.pipe import PipeClosed
+from grader.sandbox.pipe import COPY, PipeClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -154,7 +154,7 @@ class Examiner:
         if self._link.problem:
             raise self._link.problem
         # The learner's process is copied now, and this one remembers where it was.
-        self._pipe.send({"copy": True})
+        self._pipe.send({}, COPY)
         self._pipe.receive_line()
         self._moments[request["number"]] = keep(self._names, self._link, rest, self._earlier)
         self._earlier += definitions(rest, request["hidden"])

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from grader.check.proxy import make_proxy, number_of
+from grader.sandbox.pipe import ASK
 from grader.sandbox.wire import Decoder, Encoder, WireError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Link:
 
     def _exchange(self, sent: dict[str, Any]) -> dict[str, Any]:
         for _ in range(_MAX_CALLBACKS):
-            self._pipe.send({"ask": sent})
+            self._pipe.send(sent, ASK)
             answer = self._parse(self._pipe.receive_line())
             if isinstance(printed := answer.get("printed"), str):
                 sys.stdout.write(printed[:_MAX_PRINTED])

@@ -15,6 +15,7 @@ import types
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from grader.sandbox.pipe import OPEN
 from grader.sandbox.wire import Decoder, Encoder, WireError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Measuring(types.ModuleType):
         self._held[place] = digest
 
     def _ask(self, place: str, error: Callable[[str, str], Exception], **request: Any) -> Any:
-        self._pipe.send({"open": {"path": place, **request}})
+        self._pipe.send({"path": place, **request}, OPEN)
         line = self._pipe.receive_line()
         if line[:1] == b"D":
             self._held.clear()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from grader.check import reasons
 from grader.check.handover import CHUNK, Handover
 from grader.sandbox.box import Box, BoxEnded
+from grader.sandbox.pipe import ASK, COPY, OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,18 +169,18 @@ class Talk:
         deadline = self._deadline + CHECKER_SECONDS
         self._checker.send(json.dumps(request).encode(), deadline)
         for _ in range(_MAX_ASKS):
-            message = json.loads(self._checker.receive(deadline))
-            if "ask" in message:
-                answer = self._exchange(json.dumps(message["ask"]).encode())
+            said = self._checker.receive(deadline)
+            kind, carried = said[:1], said[1:]
+            if kind == ASK:
+                answer = self._exchange(carried)
                 self._checker.send(b"R" + answer if answer is not None else b"D", deadline)
-            elif "open" in message:
-                opened = self._opener.exchange(json.dumps(message["open"]).encode(), deadline)
-                self._checker.send(opened, deadline)
-            elif "copy" in message:
+            elif kind == OPEN:
+                self._checker.send(self._opener.exchange(carried, deadline), deadline)
+            elif kind == COPY:
                 self._copy()
                 self._checker.send(b"R", deadline)
             else:
-                return message["ok"]
+                return json.loads(said)["ok"]
         raise BoxEnded("time", f"more than {_MAX_ASKS} questions")
 
     def _copy(self) -> None:

@@ -13,7 +13,7 @@ import time
 from grader.sandbox.box import BoxEnded
 from grader.sandbox.pipe import MAX_LINE_BYTES
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _OVER = b'{"over"'
 
 

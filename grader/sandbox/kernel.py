@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from IPython.core.displayhook import CapturingDisplayHook
@@ -19,6 +20,8 @@ from grader.sandbox.references import readable_trace, without_colours
 _MIME_TYPES = ("text/plain", "image/png")
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _MOST_CAUSES = 5
+_REHEARSED = ("1", "print(1)", "raise ValueError(1)", "def broken(:", "1", "print(1)")
+_REHEARSAL_BYTES = 100_000
 _CUT = "\n… [output cut: too long / 输出过长，已截断]\n"
 
 
@@ -119,18 +122,47 @@ class _Shell(InteractiveShell):
         """``exit`` in a notebook cell ends the cell, not the kernel."""
 
 
+def _shell_settings() -> Config:
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.xmode = "Context"
+    return config
+
+
+def _settle(shell: _Shell) -> None:
+    """Let a shell that was made before the fork find itself where this process is."""
+    here = Path.cwd()
+    shell.starting_dir = str(here)
+    shell.history_manager.dir_hist[:] = [here]
+    Path(shell.profile_dir.location).mkdir(parents=True, exist_ok=True)
+    shell.profile_dir.check_dirs()
+
+
+def rehearse() -> None:
+    """Make the shell and run some cells of our own that leave nothing behind: what is then loaded, every fork has.
+
+    IPython loads much of itself when its first cell runs and when its first error is shown.
+    """
+    streams = sys.stdout, sys.stderr
+    kernel = Kernel(_REHEARSAL_BYTES)
+    for source in _REHEARSED:
+        kernel.rehearse(source)
+    sys.stdout, sys.stderr = streams
+    for name in ("last_type", "last_value", "last_traceback"):
+        sys.__dict__.pop(name, None)
+    kernel.shell.InteractiveTB.tb = None
+
+
 class Kernel:
     """Runs cells one after the other in one namespace."""
 
     def __init__(self, output_bytes: int) -> None:
         self._process = os.getpid()
         self.outputs = Outputs(output_bytes)
-        config = Config()
-        config.HistoryManager.enabled = False
-        config.InteractiveShell.colors = "nocolor"
-        config.InteractiveShell.xmode = "Context"
-        self.shell = _Shell.instance(config=config)
+        self.shell = _Shell.instance(config=_shell_settings())
         self.shell.box_kernel = self
+        _settle(self.shell)
         self._publisher = CapturingDisplayPublisher(parent=self.shell)
         self.shell.display_pub = self._publisher
         sys.stdout = cast("TextIO", _Stream(self, "stdout"))
@@ -139,18 +171,28 @@ class Kernel:
 
     def run(self, source: str) -> dict[str, Any]:
         """Run one cell; its outputs, and the limit that ended it (disk, memory, processes) or nothing."""
-        self.outputs = Outputs(self.outputs.left)
-        # IPython's type check wants a plain list here; ours is one with a cap.
-        self._publisher.set_trait("outputs", [])
-        self._publisher.publish = self._publish
-        self.shell.displayhook = CapturingDisplayHook(shell=self.shell, outputs=self.outputs)
-        self.shell.display_trap.hook = self.shell.displayhook
+        self._catch_outputs()
         error = self._guarded(source)
         if os.getpid() != self._process:
             # A child the cell forked and let run on: it has no business on the pipe.
             os._exit(0)
         self._catch_strays()
         return {"outputs": self.outputs.plain(), "limit": limit_met(error)}
+
+    def rehearse(self, source: str) -> None:
+        """Run one cell that binds nothing, uncounted and unrecorded."""
+        self._catch_outputs()
+        self.shell.run_cell(source, store_history=False)
+        self.shell.last_execution_result = None
+        self.shell.last_execution_succeeded = True
+
+    def _catch_outputs(self) -> None:
+        self.outputs = Outputs(self.outputs.left)
+        # IPython's type check wants a plain list here; ours is one with a cap.
+        self._publisher.set_trait("outputs", [])
+        self._publisher.publish = self._publish
+        self.shell.displayhook = CapturingDisplayHook(shell=self.shell, outputs=self.outputs)
+        self.shell.display_trap.hook = self.shell.displayhook
 
     def _publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
         self.outputs.append({"data": data})

@@ -9,6 +9,10 @@ from typing import Any
 MAX_LINE_BYTES = 64 << 20
 """The longest line that the host takes."""
 
+ASK, OPEN, COPY = b"A", b"O", b"C"
+"""How the checker's lines begin that are for somebody else: the learner's box, the opener, whoever makes copies. They
+are carried on unread; its answers, which begin with a brace, are for the host itself."""
+
 
 class PipeClosed(BaseException):
     """The other side is gone."""
@@ -43,9 +47,9 @@ class Pipe:
         message: dict[str, Any] = self._loads(self.receive_line())
         return message
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Write ``message`` as one line."""
-        self.send_line(self._dumps(message).encode())
+    def send(self, message: dict[str, Any], kind: bytes = b"") -> None:
+        """Write ``message`` as one line that begins with ``kind``."""
+        self.send_line(kind + self._dumps(message).encode())
 
     def send_line(self, line: bytes) -> None:
         """Write ``line`` and a newline."""

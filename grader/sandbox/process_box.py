@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -29,6 +30,7 @@ _START_SECONDS = 120.0
 _END_SECONDS = 15.0
 _COMPLAINT_BYTES = 2000
 _MIB = 1 << 20
+_PIPE_BYTES = 1 << 20
 _FIRST_BOX_UID = 1_879_048_192
 _BOX_UIDS = 1 << 24
 
@@ -39,6 +41,10 @@ class Ends:
     def __init__(self) -> None:
         self.box_reads, self.host_writes = os.pipe()
         self.host_reads, self.box_writes = os.pipe()
+        for descriptor in (self.host_writes, self.host_reads):
+            # An array crosses in a few turns, not in dozens; where so much is not allowed, it takes the dozens.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by close
 
     def give_away(self) -> None:

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from grader.sandbox import jail
+from grader.sandbox import huge_pages, jail
 from grader.sandbox.pipe import Pipe
 
 _FIRST_OWN_DESCRIPTOR = 3
@@ -40,6 +40,8 @@ def become_a_child(pipe: Pipe, plan: dict[str, Any]) -> tuple[Pipe, dict[str, An
     if plan["role"] == "runner" and any(_makes_films(name) for name in plan["preload"]):
         for folder in plan["models"]:
             _load_classes(folder)
+    if plan["role"] == "runner":
+        importlib.import_module("grader.sandbox.kernel").rehearse()
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         # Such threads would be lost in a fork, and would keep this process from ending of itself.
         sys.stderr.write("a preloaded module has started threads, so nothing is forked from here\n")
@@ -47,6 +49,7 @@ def become_a_child(pipe: Pipe, plan: dict[str, Any]) -> tuple[Pipe, dict[str, An
         os._exit(1)
     gc.collect()
     gc.freeze()
+    huge_pages.collapse()
     _try_out()
     pipe.send({"ready": True})
     pipe.close()
