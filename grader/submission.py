@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +35,18 @@ class Window:
             raise ValueError(
                 f"got opens {self.opens_us}, due {self.due_us}, closes {self.closes_us}: not in that order"
             )
+
+
+class LatePolicy(Protocol):
+    """What lateness costs at a lab."""
+
+    @property
+    def grace_minutes(self) -> int:
+        """Minutes past the due date that cost nothing."""
+
+    @property
+    def percent_per_day(self) -> float:
+        """Percent of the score for every started day."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +179,7 @@ def lateness(window: Window, received_us: int) -> int:
     return max(0, received_us - window.due_us)
 
 
-def late_penalty(rules: LabRules, late_us: int) -> float:
+def late_penalty(rules: LatePolicy, late_us: int) -> float:
     """Percent of the score that lateness costs: every started day since the due date, once the grace is used up."""
     if late_us <= rules.grace_minutes * MINUTE_US:
         return 0.0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from grader.submission import Receipt
+    from grader.submission import LatePolicy, Receipt
 
 FIELDS = tuple(Submission.__dataclass_fields__)
 
@@ -88,6 +88,24 @@ def same_bytes(connection: Connection, course: str, lab: str, learner: str, sha2
     here = select(table).where(_of(course, lab, learner), table.c.sha256 == sha256)
     row = connection.execute(here).first()
     return None if row is None else from_row(row)
+
+
+def excuse(connection: Connection, place: tuple[str, str, str], due_us: int, policy: LatePolicy) -> int:
+    """Give back what lateness cost, now that the lab is due later; ``place`` is course, lab and learner.
+
+    Answers for how many attempts. When they came in and what their receipts say of it stays; nothing gets dearer.
+    """
+    columns = (table.c.id, table.c.received_us, table.c.late_percent)
+    rows = connection.execute(select(*columns).where(_of(*place), table.c.late_percent > 0).with_for_update()).all()
+    excused = 0
+    for row in rows:
+        percent = late_penalty(policy, max(0, row.received_us - due_us))
+        if percent < row.late_percent:
+            # The gradebook is told again.
+            news = {"late_percent": percent, "posted_verdict_id": None}
+            connection.execute(update(table).where(table.c.id == row.id).values(news))
+            excused += 1
+    return excused
 
 
 def attempts_used(connection: Connection, course: str, lab: str, learner: str) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         HandMark,
         LabResult,
         LabRules,
+        LatePolicy,
         Receipt,
         RegradeEffect,
         RegradeProgress,
@@ -253,6 +254,11 @@ class Store:
         """
         with self._writing() as connection:
             return marks.record(connection, course, given, self._clock())
+
+    def excuse(self, course: str, lab: str, learner: str, due_us: int, policy: LatePolicy) -> int:
+        """Give back what lateness cost a learner who now has until ``due_us``; for how many attempts."""
+        with self._writing() as connection:
+            return intake.excuse(connection, (course, lab, learner), due_us, policy)
 
     def release_feedback(self, course: str, lab: str, learner: str | None, *, released_by: str) -> int:
         """Let learners (one, or all that are graded) see what was graded by hand; how many that are."""

@@ -54,10 +54,22 @@ def extend(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:
         fields.problems["until"] = _("This moment is past.")
     if fields.problems:
         return "", fields.problems
-    for learner in chosen:
-        portal.services.people.extension(cohort.id, lab, learner, until)
-    return _("%(lab)s may be handed in until %(until)s by %(who)s.", lab=_title(portal, cohort, lab),
-             until=words.moment(until, portal.zone), who=_who(portal, cohort, chosen)), {}  # fmt: skip
+    excused = sum(_give_time(portal, cohort, lab, learner, until) for learner in chosen)
+    done = _("%(lab)s may be handed in until %(until)s by %(who)s.", lab=_title(portal, cohort, lab),
+             until=words.moment(until, portal.zone), who=_who(portal, cohort, chosen))  # fmt: skip
+    if excused:
+        done += " " + _("Points taken off for lateness are given back (attempts: %(count)s).", count=excused)
+    return done, {}
+
+
+def _give_time(portal: Portal, cohort: Cohort, lab: str, learner: str, until: int) -> int:
+    """Extend one learner's time; how many attempts of theirs are late no more, or less so."""
+    portal.services.people.extension(cohort.id, lab, learner, until)
+    chosen = course_called(portal.courses, cohort.course).lab(lab)
+    dates = portal.services.people.deadline(cohort.course, lab, learner, chosen.due_after_days)
+    if dates is None:
+        return 0
+    return portal.services.submissions.excuse(cohort.course, lab, learner, dates[1], chosen.late)
 
 
 def grant(portal: Portal, typed: Mapping[str, str], cohort: Cohort) -> Done:

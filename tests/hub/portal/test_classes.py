@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub.award import claim_now
+from hub.compute.lease import DAY_US
 from hub.people.person import Person
 
 PREFIX = "/services/portal"
@@ -117,6 +118,24 @@ def test_an_extension_moves_the_trainees_deadline(school: Any, post: Any) -> Non
     answer = post(school.client("wang"), _class(school), f"{_class(school)}/extend", data, follow_redirects=True)
     assert "Script to shots may be handed in until Fri 20 Nov 2026, 18:00 by 李明." in answer.text
     assert "Fri 20 Nov 2026, 18:00" in school.client("liming").get(f"{PREFIX}/").text
+
+
+def test_an_extension_gives_back_what_lateness_cost_before_it(school: Any, post: Any, cells: Any) -> None:
+    school.hand_in("liming", "script-to-shots", late_us=DAY_US)
+    school.grade(cells.auto(4))
+    (before,) = school.submissions.attempts("micro-drama", "script-to-shots", "liming")
+    assert before.result.late_percent == 10
+    school.submissions.posted(school.submissions.to_show("micro-drama", "script-to-shots", "liming"))
+    assert school.submissions.unposted() == ()
+    data = {"learner": "liming", "lab": "script-to-shots", "until": "2026-11-20T18:00"}
+    answer = post(school.client("wang"), _class(school), f"{_class(school)}/extend", data, follow_redirects=True)
+    assert "given back (attempts: 1)" in answer.text
+    (after,) = school.submissions.attempts("micro-drama", "script-to-shots", "liming")
+    assert after.result.late_percent == 0
+    assert after.submission == before.submission, "what the receipt says stays"
+    assert school.submissions.unposted() == (("micro-drama", "script-to-shots", "liming"),)
+    again = post(school.client("wang"), _class(school), f"{_class(school)}/extend", data, follow_redirects=True)
+    assert "given back" not in again.text
 
 
 @pytest.mark.parametrize(
