@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CATALOGS := $(shell find hub certs grader -name '*.po')
 
-.PHONY: help setup run test test-docker gpu-check lint bench images clean
+.PHONY: help setup run test test-docker gpu-check lint bench focus-check images clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -48,8 +48,13 @@ lint: setup ## Style, types and import contracts
 bench: setup ## Measure against a named peer, one JSON object a line (ONLY=name for one)
 	@$(BIN)/python -m tests.bench $(ONLY)
 
+focus-check: setup ## Have the FOCUS project's own validator read an evidence pack (PACK=claim.zip)
+	@test -x .focus/bin/focus-validator || { $(PYTHON) -m venv .focus && \
+	  .focus/bin/pip install --quiet --disable-pip-version-check 'focus-validator==1.0.0' 'multimethod<2' 'numpy<2'; }
+	@$(BIN)/python tests/hub/compute/official_focus.py $(PACK) .focus/bin/focus-validator
+
 images: setup ## Build the lab, grader and hub images (needs a Docker daemon; ONLY=name for one)
 	@sh images/build $(ONLY)
 
 clean: ## Remove what setup made; data in var/ stays
-	rm -rf $(VENV) node_modules
+	rm -rf $(VENV) .focus node_modules

@@ -158,11 +158,13 @@
         widget.node.setAttribute("role", "timer");
         widget.node.style.cssText = "padding:0 12px;line-height:28px;white-space:nowrap;font-variant-numeric:tabular-nums";
         app.shell.add(widget, "top", { rank: 1000 });
-        new SessionBar(app, widget.node, {
+        const parts = {
           ServerConnection: services.ServerConnection,
           URLExt: coreutils.URLExt,
           Notification: apputils.Notification,
-        });
+        };
+        // JupyterLab shows no notification that came before it was all there: a page opened near the end would say nothing.
+        app.restored.then(() => new SessionBar(app, widget.node, parts));
       },
     };
   }
