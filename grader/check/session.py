@@ -175,6 +175,11 @@ def boxes_for(job: GradingJob, steps: tuple[Step, ...], sandbox: Sandbox) -> Ite
             opener = stack.enter_context(OpenerBox(sandbox, lab))
             learner.make_ready()
             checker.make_ready()
-            yield Talk(job, learner, checker, opener)
+            try:
+                yield Talk(job, learner, checker, opener)
+            finally:
+                # Side by side: giving back what a large program holds takes a while.
+                for box in (learner, checker):
+                    box.end()
     except (BoxEnded, OpenerBroken, OSError, ValueError, KeyError) as error:
         raise CheckerBroken(f"{type(error).__name__}: {error}") from error

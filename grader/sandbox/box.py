@@ -83,6 +83,9 @@ class Box(Protocol):
     def explained(self, ended: BoxEnded) -> BoxEnded:
         """``ended``, or out of memory where that is why something in the box died."""
 
+    def end(self) -> None:
+        """Have every process of the box end, without waiting for it; :meth:`kill` waits."""
+
     def kill(self) -> None:
         """End every process of the box and wait until none is left."""
 

@@ -193,6 +193,9 @@ class ContainerBox:
                 self._client.wait(self._id, timeout=_END_SECONDS)
         return self.explained(ended)
 
+    def end(self) -> None:
+        """See :class:`grader.sandbox.box.Box`; the daemon ends a container as it removes it."""
+
     def kill(self) -> None:
         """End every process of the box and wait until none is left; a second time nothing happens."""
         if self._is_over:

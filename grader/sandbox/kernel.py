@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
+import linecache
 import os
 import sys
 from pathlib import Path
@@ -151,7 +152,9 @@ def rehearse() -> None:
     sys.stdout, sys.stderr = streams
     for name in ("last_type", "last_value", "last_traceback"):
         sys.__dict__.pop(name, None)
-    kernel.shell.InteractiveTB.tb = None
+    del kernel.shell.InteractiveTB.tb
+    kernel.shell.compile = kernel.shell.compiler_class()
+    linecache.clearcache()
 
 
 class Kernel:

@@ -136,6 +136,11 @@ class ProcessBox:
         by_watch = self._watch is not None and self._watch.exceeded
         return BoxEnded("memory") if ended.cause == "died" and (by_kernel or by_watch) else ended
 
+    def end(self) -> None:
+        """See :class:`grader.sandbox.box.Box`."""
+        if not self._is_over:
+            self._process.end()
+
     def kill(self) -> None:
         """End every process of the box and wait until none is left; a second time nothing happens."""
         if self._is_over:

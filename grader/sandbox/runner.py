@@ -10,7 +10,6 @@ import builtins
 import importlib
 import json
 import operator
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +78,7 @@ class Server:
             "remove": lambda request: box_files.remove_file(work, request["path"]),
             # Answered twice: by this process when the copy is made, and by the copy when it is woken.
             "copy": lambda _: self._snapshots.take(),
-            "leave": lambda _: os._exit(0),
+            "leave": lambda _: self._snapshots.leave(),
         }
 
     def serve(self) -> None:

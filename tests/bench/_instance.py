@@ -25,6 +25,7 @@ from hub.config import Config
 from hub.migrate import upgrade
 from hub.platform import Platform
 from hub.serve import rules_of
+from tests.bench._cpu import counted
 from tests.bench._lab import COURSE, COURSE_TOML, LAB_TOML
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from grader.verdict import LabVersion
+    from tests.bench._cpu import CpuCount
 
 DAY_US = 86_400_000_000
 GIVE_UP_SECONDS = 1800.0
@@ -65,21 +67,18 @@ class Instance:
         return found
 
     @contextlib.contextmanager
-    def workers(self, count: int) -> Iterator[None]:
-        """Run so many ``reelwright serve worker`` processes."""
+    def workers(self, count: int) -> Iterator[CpuCount]:
+        """Run so many ``reelwright serve worker`` processes; gives the count of their CPU seconds."""
         env, log = self.platform.child_env(), self.platform.log
-        processes = []
-        try:
+        processes: list[subprocess.Popen[bytes]] = []
+        with counted() as cpu, contextlib.ExitStack() as ends:
+            ends.callback(_stop, processes)
             for number in range(count):
                 command = [sys.executable, "-m", "hub", "serve", "worker", str(number)]
                 with (log / f"worker-{number}.log").open("wb") as stream:
                     processes.append(subprocess.Popen(command, env=env, stdout=stream, stderr=stream))
-            yield
-        finally:
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
-            for process in processes:
-                process.wait(60)
+                cpu.take_in(processes[-1].pid)
+            yield cpu
 
     @contextlib.contextmanager
     def intake(self) -> Iterator[str]:
@@ -125,6 +124,13 @@ class Instance:
         """Every learner's automatic points."""
         results = self.platform.submissions.class_results(COURSE)
         return {result.learner: result.auto_score for result in results if result.lab == lab}
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        process.wait(60)
 
 
 def submit_and_wait(address: str, lab: str, learner: str, notebook: bytes) -> float:

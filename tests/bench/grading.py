@@ -36,10 +36,11 @@ from tests.bench._lab import (
     handed_in,
     seconds_lab,
 )
+from tests.bench._plain import run_plainly
 from tests.bench._stock import autograde
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.bench import Row
 
@@ -48,6 +49,8 @@ WANTED_SECONDS = 5.0
 LEAST_WORK = 0.5
 TRIAL_ROUNDS = 2000
 WARM_UP = 1000
+LIMITS = 4
+"""How many notebooks say what running them alone costs."""
 WARM_RUNS, WARM_TIMES = 4, 5
 BAR_SECONDS = 10.0
 
@@ -59,7 +62,7 @@ def run() -> Iterator[Row]:
     except SandboxUnavailable as error:
         raise CannotRunError(str(error)) from error
     with tempfile.TemporaryDirectory(prefix="reelwright-bench-") as there:
-        yield throughput(Path(there))
+        yield from throughput(Path(there))
     with tempfile.TemporaryDirectory(prefix="reelwright-bench-") as there:
         source = seconds_lab(rounds_for(WANTED_SECONDS))
         yield from latency(Path(there), SECONDS, source, "5 s of computing", fresh("import torch"))
@@ -70,35 +73,63 @@ def run() -> Iterator[Row]:
         yield from latency(Path(there), START, seconds_lab(rounds_for(rest), IMPORTS), kind, loading)
 
 
-def throughput(folder: Path) -> Row:
-    """Submissions a minute, from the queue to the gradebook, with a worker for each core."""
+def throughput(folder: Path) -> Iterator[Row]:
+    """Submissions a minute and CPU seconds each, from the queue to the gradebook, with a worker for each core."""
     ours, peers = _asked("SUBMISSIONS", 30), _asked("PEER", 8)
     instance = Instance(folder, {FRAMES: frames_lab()})
     version = instance.version(FRAMES)
     notebooks = {f"learner{n:02d}": handed_in(version.source, version.release, n) for n in range(ours)}
     # Before ours, which writes to the same course folder.
     some = dict(list(notebooks.items())[:peers])
-    their_seconds, their_points = autograde(instance.platform.gradebooks / COURSE, folder / "stock", FRAMES, some)
-    with instance.workers(cores()):
-        instance.queue(FRAMES, {f"warm{n}": handed_in(version.source, version.release, WARM_UP + n) for n in range(4)})
-        instance.until_posted()
-        begun = time.monotonic()
-        instance.queue(FRAMES, notebooks)
-        instance.until_posted()
-        seconds = time.monotonic() - begun
+    stock = autograde(instance.platform.gradebooks / COURSE, folder / "stock", FRAMES, some)
+    seconds, cpu = graded(instance, notebooks)
     scores = instance.scores(FRAMES)
-    if any(scores[learner] != points for learner, points in their_points.items()):
-        raise RuntimeError(f"expected the peer's points {their_points}, got {scores}")
-    rate, peer = 60 * ours / seconds, 60 * len(some) / their_seconds
-    return {
-        "name": f"submissions graded ({ours} of a lab of 10 cells, numpy and torch, {cores()} workers)",
+    if any(scores[learner] != points for learner, points in stock.points.items()):
+        raise RuntimeError(f"expected the peer's points {stock.points}, got {scores}")
+    rate, peer = 60 * ours / seconds, 60 * len(some) / stock.seconds
+    lab = f"({ours} of a lab of 10 cells, numpy and torch, {cores()} workers)"
+    peer_name = "stock nbgrader autograde, one process, its start not counted"
+    command = f"{COMMAND} (peer on {len(some)} of the same submissions, scaled)"
+    yield {
+        "name": f"submissions graded {lab}",
         "ours": round(rate, 2),
         "peer": round(peer, 2),
         "ratio": round(rate / peer, 3),
         "unit": "submissions/min",
-        "peer_name": "stock nbgrader autograde, one process, its start not counted",
-        "command": f"{COMMAND} (peer on {len(some)} of the same submissions, scaled)",
+        "peer_name": peer_name,
+        "command": command,
     }
+    if math.isnan(cpu):
+        return
+    few = list(some.values())[:LIMITS]
+    plain = run_plainly(folder / "plain", few)
+    each = (
+        "the same notebooks run by nbclient in a fresh kernel each, and nothing else: what stock pays before it grades"
+    )
+    for beside, theirs in ((peer_name, stock.cpu / len(some)), (each, plain / len(few))):
+        yield {
+            "name": f"CPU a submission {lab}",
+            "ours": round(cpu / ours, 3),
+            "peer": round(theirs, 3),
+            "ratio": round(theirs * ours / cpu, 3),
+            "unit": "CPU s",
+            "peer_name": beside,
+            "command": command,
+        }
+
+
+def graded(instance: Instance, notebooks: Mapping[str, bytes]) -> tuple[float, float]:
+    """Seconds, and CPU seconds of the workers and their boxes, until ``notebooks`` are in the gradebook."""
+    version = instance.version(FRAMES)
+    with instance.workers(cores()) as cpu:
+        instance.queue(FRAMES, {f"warm{n}": handed_in(version.source, version.release, WARM_UP + n) for n in range(4)})
+        instance.until_posted()
+        # Both workers have met the lab; each needs some seconds to load what it imports.
+        time.sleep(WARM_TIMES * fresh("import torch"))
+        used, begun = cpu.seconds(), time.monotonic()
+        instance.queue(FRAMES, notebooks)
+        instance.until_posted()
+        return time.monotonic() - begun, cpu.seconds() - used
 
 
 def latency(folder: Path, lab: str, source: bytes, kind: str, loading: float) -> Iterator[Row]:

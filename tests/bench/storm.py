@@ -71,7 +71,7 @@ def storm(folder: Path, learners: int, peers: int) -> Row:
     notebooks = {f"learner{n:03d}": handed_in(version.source, version.release, n) for n in range(learners)}
     hostile = list(notebooks)[ONE_HOSTILE_IN - 1 :: ONE_HOSTILE_IN]
     sample = dict([pair for pair in notebooks.items() if pair[0] not in hostile][:peers])
-    their_seconds, points = autograde(instance.platform.gradebooks / COURSE, folder / "stock", FRAMES, sample)
+    stock = autograde(instance.platform.gradebooks / COURSE, folder / "stock", FRAMES, sample)
     for number, learner in enumerate(hostile):
         notebooks[learner] = with_attack(notebooks[learner], HOSTILE[number % len(HOSTILE)])
     with instance.workers(cores()), instance.intake() as address:
@@ -80,8 +80,8 @@ def storm(folder: Path, learners: int, peers: int) -> Row:
         handed_in_by = time.monotonic() - begun
         instance.until_posted()
         seconds = time.monotonic() - begun
-    check_everything(instance, notebooks, receipts, points, set(hostile))
-    theirs = their_seconds / len(sample) * learners
+    check_everything(instance, notebooks, receipts, stock.points, set(hostile))
+    theirs = stock.seconds / len(sample) * learners
     return {
         "name": f"deadline storm: the last of {learners} submissions in one minute has its score "
         f"({len(hostile)} hostile, the last one handed in after {handed_in_by:.0f} s, {cores()} workers)",

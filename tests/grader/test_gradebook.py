@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,17 @@ def test_produced_media_are_shown_but_never_pages(
     folder = film_class.folder / "autograded" / "ada" / "squares"
     shown = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert shown == {"squares.ipynb", "timestamp.txt", "takes/one.mp4"}
+
+
+def test_a_gradebook_put_back_from_a_backup_is_the_one_written_to(
+    film_class: Class, fill_in: Callable[..., bytes]
+) -> None:
+    film_class.hand_in(fill_in())
+    file = film_class.folder / "gradebook.db"
+    shutil.copy(file, film_class.folder / "backup.db").replace(file)
+    film_class.hand_in(fill_in(), "bob")
+    with open_gradebook(film_class.folder, "film") as gradebook:
+        assert {gradebook.find_submission("squares", who).student.id for who in ("ada", "bob")} == {"ada", "bob"}
 
 
 def test_unreleased_lab_and_odd_name_are_told_plainly(
