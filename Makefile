@@ -30,7 +30,7 @@ run: setup ## Start Reelwright here; Ctrl-C stops everything it started
 
 test: setup ## Run every test: units, contracts, and the whole story in a real browser
 	@sh .ci/packages chromium:chromium fonts-noto-cjk: util-linux:unshare
-	@$(BIN)/python -m pytest -m "not docker and not gpu" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not docker and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 test-docker: setup ## Run the container engine's tests (root; installs Docker when it may)
 	@sh .ci/packages docker.io:dockerd iptables:iptables openssl:openssl chromium:chromium fonts-noto-cjk:

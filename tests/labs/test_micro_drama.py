@@ -73,6 +73,7 @@ def stock_course(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPat
     config = Config()
     config.CourseDirectory.root = str(tmp_path)
     config.CourseDirectory.course_id = "micro-drama"
+    config.ExecutePreprocessor.timeout = 300  # a cell films
     return NbGraderAPI(config=config)
 
 
