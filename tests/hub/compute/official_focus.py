@@ -1,6 +1,6 @@
 """Has the FOCUS project's own validator read ``focus.csv`` of an evidence pack: ``official_focus.py PACK PROGRAM``.
 
-An optional job (``make focus-check PACK=claim.zip``). The validator that PyPI has knows FOCUS 1.0 at most, which requires
+An optional job (``make focus-check PACK=claim.zip``). The validator as published knows FOCUS 1.0 at most, which asks for
 columns that 1.2 leaves to the case; what it says of the columns that our file has counts. It exits 0 whatever it finds,
 so its totals are read. Prints one JSON object; exits 1 when a rule of a column of ours failed.
 """
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 FEWEST_RULES = 100
 """A report of fewer is no report."""
@@ -32,7 +32,7 @@ def main(pack: Path, program: Path) -> int:
         (installed,) = program.resolve().parent.parent.glob("lib/python3*/site-packages")
         command = [program.resolve(), "--data-file", file, *said, "--output-destination", report]
         subprocess.run(command, cwd=installed, check=True)
-        cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 -- made by the line above
+        cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 -- made by the line above
     failed = [case.get("name", "").split(" ::")[0] for case in cases if case.find("failure") is not None]
     ours = [rule for rule in failed if rule.rsplit("_", 1)[0] in columns]
     told = {"rules": len(cases), "failed": ours, "wants_besides": sorted(set(failed) - set(ours))}
