@@ -1,6 +1,6 @@
 """Has the FOCUS project's own validator read ``focus.csv`` of an evidence pack: ``official_focus.py PACK PROGRAM``.
 
-An optional job (``make focus-check PACK=claim.zip``). The validator as published knows FOCUS 1.0 at most, which asks for
+An optional job (``make focus-check PACK=claim.zip``). The validator as published knows FOCUS 1.0 at most, which wants
 columns that 1.2 leaves to the case; what it says of the columns that our file has counts. It exits 0 whatever it finds,
 so its totals are read. Prints one JSON object; exits 1 when a rule of a column of ours failed.
 """
