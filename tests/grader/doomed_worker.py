@@ -32,6 +32,7 @@ STEPS = {
     "claimed": ("grader.store:Store.claim", "after"),
     "box started": ("grader.check.session:Session.run", "before"),
     "a cell has run": ("grader.check.session:Session._run_cell", "after"),
+    "hidden lines": ("grader.check.hidden:_run_later", "before"),
     "graded": ("grader.store:Store.record", "before"),
     "bytes kept, no row": ("grader.store.results:record", "before"),
     "recorded, not committed": ("grader.store.results:finish_regrades", "after"),

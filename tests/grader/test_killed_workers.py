@@ -33,6 +33,7 @@ BEFORE_RECORD = (
     "claimed",
     "box started",
     "a cell has run",
+    "hidden lines",
     "graded",
     "bytes kept, no row",
     "recorded, not committed",
@@ -46,6 +47,7 @@ AFTER_RECORD = (
     "noted, not committed",
     "noted",
 )
+STEPS = (*BEFORE_RECORD, *AFTER_RECORD)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_each_submission_gets_exactly_one_result_wherever_its_worker_is_killed(
     survivor = Worker(
         store, lambda job: grade(job, sandbox), Gradebooks(courses_dir), lambda _course, _lab: rules, "survivor"
     )
-    for number, step in enumerate((*BEFORE_RECORD, *AFTER_RECORD)):
+    for number, step in enumerate(STEPS):
         learner = f"learner{number}"
         version = lab_version.version
         archive = fill_in(essay=f"essay {number}")
@@ -137,7 +139,7 @@ def test_each_submission_gets_exactly_one_result_wherever_its_worker_is_killed(
     kill_at("feedback released, not committed")
     assert not store.attempts("film", "squares", "learner0")[0].hand_released
     kill_at("feedback released")
-    assert all(store.attempts("film", "squares", f"learner{number}")[0].hand_released for number in range(14))
+    assert all(store.attempts("film", "squares", f"learner{number}")[0].hand_released for number in range(len(STEPS)))
     deadline = time.monotonic() + 60
     while boxes() and time.monotonic() < deadline:
         time.sleep(0.1)
