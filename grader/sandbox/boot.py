@@ -54,8 +54,17 @@ def main() -> None:
     serve = prepare(pipe, plan)
     # Up to here the host hears what went wrong; from here on nothing in the box holds a way out but the pipe.
     _redirect_output(plan["role"])
-    pipe.send({"ready": True})
+    pipe.send({"ready": True, **_program(plan)})
     serve()
+
+
+def _program(plan: dict[str, Any]) -> dict[str, str]:
+    """Which program this is, where the host has to ask."""
+    if not plan.get("asks_program"):
+        return {}
+    from grader.sandbox.program import program_digest  # noqa: PLC0415
+
+    return {"program": program_digest()}
 
 
 def _load_from(code: str) -> None:

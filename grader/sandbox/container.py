@@ -22,6 +22,7 @@ from docker.utils import kwargs_from_env
 from grader.sandbox.box import BoxEnded, BoxPlan, Containers, SandboxUnavailable
 from grader.sandbox.channel import Channel
 from grader.sandbox.process_box import fresh_uid
+from grader.sandbox.program import program_digest
 from grader.sandbox.seccomp_filter import SeccompMissing, seccomp_program
 from grader.sandbox.view import HOST_NAME, WORK, box_environment
 from grader.verdict import Limits
@@ -151,6 +152,7 @@ class ContainerBox:
         self._channel = _Attached(os.dup(self._socket.fileno()), plan.limits.cpu_seconds)
         walls = {"jail": None, "seccomp": seccomp.hex(), "parent": False, "reaper": True}
         told = {**vars(plan.limits), **walls, "work": WORK, "code": "", "role": plan.role, "uid": 0, "gpu": plan.gpu}
+        told["asks_program"] = True
         with contextlib.suppress(BoxEnded):
             self._channel.send(json.dumps(told).encode(), time.monotonic() + _START_SECONDS)
 
@@ -161,8 +163,13 @@ class ContainerBox:
         except BoxEnded as ended:
             said = self._channel.complaint.decode("utf-8", "replace").strip()
             raise BoxEnded("start", f"{ended.cause}: {said}") from ended
-        if answer != b'{"ready": true}':
-            raise BoxEnded("start", f"got {answer[:80]!r}, expected to hear that it is ready")
+        expected = json.dumps({"ready": True, "program": program_digest()}).encode()
+        if answer != expected:
+            raise BoxEnded(
+                "start",
+                f"got {answer[:100]!r}, expected {expected!r}: the image was made of another version of the grader, "
+                "build it again (sh images/build grader)",
+            )
 
     def send(self, line: bytes, deadline: float) -> None:
         """See :class:`grader.sandbox.box.Box`."""

@@ -202,7 +202,12 @@ def test_a_gpu_is_asked_for_by_its_uuid_and_one_that_is_not_there_is_our_fault(s
     assert boxes(daemon) == []
 
 
-def test_a_missing_image_or_daemon_is_said_at_the_start(daemon: Any) -> None:
+def test_a_missing_image_or_daemon_is_said_at_the_start(
+    daemon: Any, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.sandbox.container.program_digest", lambda: "an upgrade's")
+    with pytest.raises(SandboxUnavailable, match="another version of the grader, build it again"):
+        open_sandbox("docker", containers=containers)
     with pytest.raises(SandboxUnavailable, match="images/build lab grader"):
         open_sandbox("docker", containers=Containers("reelwright/none:0", daemon.host))
     with pytest.raises(SandboxUnavailable, match="Docker daemon"):
