@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import shutil
-import sys
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from alembic.script import ScriptDirectory
 from nbgrader.api import (
     Assignment,
     BaseCell,
@@ -27,6 +27,7 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from nbgrader.dbutil import ALEMBIC_DIR
 
 from grader.submission import HandMark
 from grader.viewable import viewable_notebook
@@ -171,20 +172,19 @@ def open_gradebook(folder: Path, course: str) -> Iterator[Gradebook]:
 
 
 def _opened(folder: Path, course: str) -> Gradebook:
-    # nbgrader asks the program `alembic` for a new database's version; ours lies beside this Python, on PATH or not.
-    with _programs_first():
-        return Gradebook(f"sqlite:///{folder / 'gradebook.db'}", course)
+    file = folder / "gradebook.db"
+    if not file.exists() or not file.stat().st_size:
+        _begin(file)
+    return Gradebook(f"sqlite:///{file}", course)
 
 
-@contextmanager
-def _programs_first() -> Iterator[None]:
-    # nbgrader's own setenv() leaves the process without the variable it set; the supervisor still needs its PATH.
-    before = os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
+def _begin(file: Path) -> None:
+    """Make a file that says of which version it is; nbgrader adds its tables, but starts a program to learn that."""
+    head = ScriptDirectory(ALEMBIC_DIR).get_current_head()
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)")
+        once = "INSERT INTO alembic_version SELECT ? WHERE NOT EXISTS (SELECT 1 FROM alembic_version)"
+        database.execute(once, (head,))
 
 
 class _Rows:

@@ -210,7 +210,7 @@ def _generate(root: Path, course: str, lab: str, *, is_rehearsal: bool) -> None:
     try:
         if not is_rehearsal:
             with open_gradebook(root, course):
-                pass  # made here, where its making does not depend on PATH
+                pass  # made here, where no program has to be started for it
         converter.start()
     except NbGraderException as error:
         raise ReleaseRefusedError(

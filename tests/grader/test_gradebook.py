@@ -1,13 +1,15 @@
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.dbutil import ALEMBIC_DIR
+from sqlalchemy import text
 
 from grader.gradebook import GradebookError, Gradebooks, open_gradebook
 from grader.jobs import Worker, sync_hand_marks
@@ -231,8 +233,12 @@ def test_unreleased_lab_and_odd_name_are_told_plainly(
         film_class.worker.gradebooks.record(replace(submission, learner="../ada"), verdict)
 
 
-def test_making_a_gradebook_leaves_the_programs_path_as_it_was(tmp_path: Path) -> None:
-    before = os.environ["PATH"]
-    with open_gradebook(tmp_path, "film"):
-        pass
-    assert os.environ["PATH"] == before
+def test_making_a_gradebook_starts_no_program_and_says_its_version_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for _ in range(2):
+        with open_gradebook(tmp_path, "film") as gradebook:
+            (version,) = gradebook.db.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+            assert gradebook.students == []
+    assert version == ScriptDirectory(ALEMBIC_DIR).get_current_head()
