@@ -18,7 +18,7 @@ from flask import Blueprint, Response, abort, g, jsonify, request
 from hub.compute.lease import LedgerError, format_yuan
 from hub.compute.metrics import metrics
 from hub.compute.report import DIMENSIONS, inert
-from hub.portal.charges import anonymous, chosen_row
+from hub.portal.charges import chosen_row, page_of_lines
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from hub.compute.claim.value import Claim
     from hub.compute.ledger import Ledger
     from hub.compute.report import Report
+    from hub.portal.charges import AnonymousLine, LinePage
 
 MOST_MONTHS = 36
+LINES_A_PAGE = 50_000
+_MOST_DIGITS = 10
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
 
@@ -89,7 +92,22 @@ def _lines(ledger: Ledger, scope: Scope, key: bytes) -> Any:
         abort(404, f"the report has no such row; name programme and {list(made.dimensions)} as in a row of it")
     if row.sums is None:
         abort(403, "this row is suppressed, and so are its lines")
-    return anonymous(ledger.lines(row.drill(), *_period()), key)
+    return _some(page_of_lines(ledger, row.drill(), _period(), key, page=_page(), size=LINES_A_PAGE))
+
+
+def _page() -> int:
+    asked = request.args.get("page", "1")
+    if not asked.isascii() or not asked.isdigit() or not 0 < len(asked) < _MOST_DIGITS or int(asked) < 1:
+        abort(422, f"page: got {asked[:40]!r}, expected a number from 1 on")
+    return int(asked)
+
+
+def _some(found: LinePage) -> tuple[AnonymousLine, ...]:
+    if "page" not in request.args and found.last_page > 1:
+        abort(422, f"there are {found.count} lines: name page, from 1 to {found.last_page}, {LINES_A_PAGE} lines each")
+    if "page" in request.args and int(request.args["page"]) > found.last_page:
+        abort(404, f"there is no such page, the last one is {found.last_page}")
+    return found.lines
 
 
 def _period() -> tuple[str, str]:

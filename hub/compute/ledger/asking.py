@@ -121,6 +121,12 @@ class Asking:
         with reading(self._pen.engine) as connection:
             return shelf.lines_where(connection, where, from_day, until_day)
 
+    def line_days(self, where: Mapping[str, str], from_day: str, until_day: str) -> list[tuple[str, int, int]]:
+        """How many lines :meth:`lines` would give of each day, and what their amounts sum to."""
+        refuse_unknown_dimensions(tuple(name for name in where if name not in {"programme", "payer"}))
+        with reading(self._pen.engine) as connection:
+            return usage.line_days(connection, where, from_day, until_day)
+
     def moments(self, from_day: str, until_day: str) -> tuple[int, int]:
         """When a first day begins and a last one, not included, where prices are made."""
         offset_us = self._pen.policy.prices.utc_offset_minutes * MINUTE_US

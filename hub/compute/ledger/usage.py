@@ -93,6 +93,23 @@ def presence(connection: Connection, dimensions: tuple[str, ...], from_day: str,
             yield Present(period[:7], key, programme, who.split(_BETWEEN))
 
 
+def line_days(
+    connection: Connection, where: Mapping[str, str], from_day: str, until_day: str
+) -> list[tuple[str, int, int]]:
+    """Days with the count and the sum of their charge lines that a report's row comes from, in their order."""
+    columns = {name: usage.c[name] for name in ("programme", "payer")} | {DAY: usage.c.period}
+    columns |= {name: usage_place.c[name] for name in Place._fields}
+    asked = (
+        select(usage.c.period, func.sum(usage.c.lines), func.sum(usage.c.amount_uy))
+        .join(usage_place, usage_place.c.id == usage.c.place)
+        .where(*within(usage, Span(DAY, from_day, until_day)))
+        .where(*(columns[name] == value for name, value in where.items()))
+        .group_by(usage.c.period)
+        .order_by(usage.c.period)
+    )
+    return [(day, int(lines), int(amount)) for day, lines, amount in connection.execute(asked)]
+
+
 def spent(connection: Connection, from_day: str, until_day: str) -> dict[Place, int]:
     """List price of a span of days by place."""
     places, found = place_values(connection, Place._fields), Counter[Place]()

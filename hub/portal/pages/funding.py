@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from hub.compute.report import DIMENSIONS
 from hub.portal import forms
 from hub.portal.access import only, visitor
-from hub.portal.charges import anonymous, chosen_row
+from hub.portal.charges import chosen_row, page_of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MICRO = 1_000_000
 LONGEST_DAYS = 3 * 366
 LINES_A_PAGE = 200
+MOST_PAGES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,20 +101,15 @@ def _show_lines(portal: Portal, period: Period) -> str:
     if row.sums is None:
         abort(403, _("Fewer than five trainees stand behind this row: neither its figures nor its lines are shown."))
     until = period.last + timedelta(days=1)
-    found = portal.services.ledger.lines(row.drill(), period.first.isoformat(), until.isoformat())
-    last_page = max(1, -(-len(found) // LINES_A_PAGE))
     # What is no page number leads to the first page: it is no form that somebody could correct.
-    page = forms.Fields(request.args).whole("page", 1, last_page) or 1
-    lines = anonymous(found, portal.session.key)
+    asked = forms.Fields(request.args).whole("page", 1, MOST_PAGES) or 1
+    days = (period.first.isoformat(), until.isoformat())
+    found = page_of_lines(portal.services.ledger, row.drill(), days, portal.session.key, page=asked, size=LINES_A_PAGE)
     return render_template(
         "charges.html",
         period=period,
         row=row,
-        lines=lines[(page - 1) * LINES_A_PAGE : page * LINES_A_PAGE],
-        count=len(lines),
-        amount_uy=sum(line.amount_uy for line in lines),
-        page=page,
-        last_page=last_page,
+        found=found,
         dimensions=dimension_words(),
         names=_names(portal),
         lines_url=period.lines_url,

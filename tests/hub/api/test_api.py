@@ -86,6 +86,20 @@ def test_a_narrower_token_sees_its_part_cut_out_of_the_whole(api: Any) -> None:
     assert get(api, f"/report.json?{MONTH}", "report:site=elsewhere").get_json()["rows"] == []
 
 
+def test_many_lines_are_handed_over_in_pages(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = f"/lines.json?{MONTH}&programme={PROGRAMME}&by=site&site=main"
+    whole = get(api, asked).get_json()
+    monkeypatch.setattr("hub.api.web.LINES_A_PAGE", 8)
+    refused = get(api, asked)
+    pages = -(-len(whole) // 8)
+    assert refused.status_code == 422
+    assert f"from 1 to {pages}, 8 lines each" in refused.text
+    assert [line for page in range(pages) for line in get(api, f"{asked}&page={page + 1}").get_json()] == whole
+    assert get(api, f"{asked}&page={pages + 1}").status_code == 404
+    for typed in ("0", "-1", "x", "\u00b2", "9" * 5000):
+        assert get(api, f"{asked}&page={typed}").status_code == 422
+
+
 def test_lines_stand_behind_a_shown_row_and_name_nobody(api: Any) -> None:
     row = f"programme={PROGRAMME}&by=site&site="
     lines = get(api, f"/lines.json?{MONTH}&{row}main").get_json()

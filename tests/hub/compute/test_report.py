@@ -67,6 +67,28 @@ def test_gpu_use_of_few_cannot_be_worked_out_from_the_others(term: Any) -> None:
     assert term.ledger.gpu_use(("site",), *PERIOD, besides={("main",)}) == {("new",): 50.0}
 
 
+def test_gpu_use_of_a_year_gives_no_small_month_away(bench: Any) -> None:
+    def used(number: int, site: str, days: int) -> None:
+        bench.grant(2_000, f"{site}{number}")
+        at = bench.request().requested_us + days * DAY_US
+        lease = bench.session(f"{site}{number}", site=site, profile="gpu", requested_us=at)
+        minutes = {"minutes": 60, "samples": 60, "rated": 60, "busy_sum": 3_000, "memory_mb": 1, "sha256": "0" * 64}
+        bench.ledger.keep_gpu_evidence(GpuEvidence(lease=lease.id, source="nvml", slice="GPU-1", **minutes))
+
+    for site, number in itertools.product(("a", "b"), range(5)):
+        used(number, site, 0)
+    year = (PERIOD[0], "2027-01-01")
+    assert set(bench.ledger.gpu_use(("site",), *year)) == {("a",), ("b",)}
+    used(0, "a", 20)  # alone in December
+    assert set(bench.ledger.gpu_use(("site",), *PERIOD)) == {("a",), ("b",)}
+    assert bench.ledger.gpu_use(("site",), *year) == {("b",): 50.0}  # the year less November would be one learner
+    for number in range(5):
+        used(number, "b", 20)
+    assert bench.ledger.gpu_use(("site",), *year) == {}
+    with pytest.raises(LedgerError, match="whole months"):
+        bench.ledger.gpu_use((), "2026-11-02", "2026-12-01")
+
+
 def test_no_sum_less_its_parts_gives_a_suppressed_cell_away(term: Any) -> None:
     made = term.ledger.report(("site",), *PERIOD)
     assert made.total.learners == 11  # less main's six it leaves five

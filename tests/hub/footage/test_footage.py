@@ -16,8 +16,10 @@ import hub.footage.tables
 from hub.compute.lease import HOUR_US, LeaseRequest
 from hub.compute.ledger import Ledger
 from hub.compute.policy import load_policy
+from hub.compute.rollup import Place
 from hub.config import POLICY
 from hub.db import open_engine
+from hub.footage.cost import Film, FilmCosts
 from hub.footage.film import film_us
 from hub.footage.store import Footage
 
@@ -115,3 +117,15 @@ def test_a_second_costs_all_that_its_labs_cost_and_few_film_makers_are_not_told(
     by_site = cost.footage.costs("2026-11-01", "2026-12-01").rate(("site",))
     assert by_site == {}  # the main site's figure and the whole would tell of the one film maker at the other
     assert cost.footage.costs("2026-12-01", "2027-01-01").rate(()) == {}
+
+
+def test_films_of_a_year_give_no_small_month_away() -> None:
+    def film(month: str, site: str, number: int) -> Film:
+        return Film(month, Place("micro-drama", "first-take", "", site, "cpu"), f"{site}{number}", 1_000_000)
+
+    november = [film("2026-11", site, number) for site in ("main", "far") for number in range(5)]
+    spent = {one.place: 5_000_000 for one in november}
+    assert FilmCosts(tuple(november), spent).rate(("site",)) == {("main",): 1.0, ("far",): 1.0}
+    alone = (*november, film("2026-12", "main", 0))
+    assert FilmCosts(alone, spent).rate(("site",)) == {("far",): 1.0}
+    assert FilmCosts(alone, spent).rate(()) == {}
