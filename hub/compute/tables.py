@@ -157,6 +157,7 @@ usage_place = Table(
     Column("cohort", String(_NAME), nullable=False),
     Column("site", String(_NAME), nullable=False),
     Column("profile", String(_NAME), nullable=False),
+    Index("ix_hub_usage_place_names", "cohort", "lab"),
     sqlite_with_rowid=False,
 )
 """Where sessions were, each combination once; ``id`` is made from the names (:func:`hub.compute.rollup.place_id`)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, Uuid, and_, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, Select, Uuid, and_, exists, func, insert, literal, select, text, update
 
 from hub.compute.books import CLAIM_FROZEN, CLAIM_NOTED
 from hub.compute.claim.freeze import read_claim
@@ -51,6 +51,9 @@ def take_lines(connection: Connection, request: ClaimRequest) -> None:
     keys = [charge_line.c[name] for name in _KEY]
     free = select(*keys, literal(request.id, Uuid())).where(*_wanted(request), ~_claimed())
     connection.execute(insert(claim_line).from_select([*_KEY, "claim"], free))
+    if connection.dialect.name == "postgresql":
+        # It plans how to read these lines by how many it believes there are, which is none until it is told.
+        connection.execute(text(f"ANALYZE {claim_line.name}"))
     numbers = _numbers(connection, request.programme)
     first_seen = func.min(charge_line.c.from_us)
     asked = select(charge_line.c.learner, first_seen).where(_in_claim(request.id)).group_by(charge_line.c.learner)

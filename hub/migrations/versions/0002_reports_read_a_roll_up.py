@@ -86,6 +86,7 @@ def create() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hub_usage_place")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_hub_usage_place_names", "hub_usage_place", ["cohort", "lab"])
     op.create_table(
         "hub_usage",
         sa.Column("grain", sa.String(length=5), nullable=False),
