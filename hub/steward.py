@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.platform import Platform
+    from hub.spawner.engine import LabEngine
 
 ROUND_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 QUIET_US = 2 * MINUTE_US
 """Samples this old have no more to come in their minute."""
 SAMPLES_KEPT_US = 400 * DAY_US
@@ -44,9 +46,10 @@ def run(platform: Platform, stop: threading.Event) -> None:
         "sign the ledger's day": lambda: checkpoint_yesterday(platform),
         "forget ended labs": platform.sessions.forget_ended,
     }
-    # A thread of its own, since a duty that takes long must not leave a gap in the samples.
+    # Threads of their own, since a duty that takes long must not leave a gap in samples and heartbeats.
     sampled = (platform.pool.holds, Samples(platform.engine), stop)
     threading.Thread(target=meter.run, args=sampled, daemon=True).start()
+    threading.Thread(target=beat, args=(engine_of(platform), stop), daemon=True).start()
     while not stop.is_set():
         for name, duty in duties.items():
             try:
@@ -56,6 +59,15 @@ def run(platform: Platform, stop: threading.Event) -> None:
                 # One duty's trouble (a locked gradebook, a broken course) must not keep leases from being settled.
                 log.exception("could not %s", name)
         stop.wait(ROUND_SECONDS)
+
+
+def beat(engine: LabEngine, stop: threading.Event) -> None:
+    """Have the engine keep that labs run, every few seconds until ``stop`` is set; trouble is tried again."""
+    while not stop.wait(BEAT_SECONDS):
+        try:
+            engine.beat()
+        except Exception:
+            log.exception("could not keep that labs run")
 
 
 def roll_up_gpu_use(platform: Platform) -> int:

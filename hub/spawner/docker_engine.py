@@ -14,7 +14,13 @@ from hub.compute.gpu.inventory import inventory
 from hub.compute.gpu.slice import GpuError
 from hub.spawner import docker_box, docker_network, docker_probe, docker_reconcile
 from hub.spawner.docker import DockerLab
-from hub.spawner.docker_witness import UNREACHABLE, DockerWitness, container_name, leases_with_containers
+from hub.spawner.docker_witness import (
+    UNREACHABLE,
+    DockerWitness,
+    container_name,
+    leases_running,
+    leases_with_containers,
+)
 from hub.spawner.engine import EngineNotReady
 from hub.spawner.lease_state import lease_ids
 
@@ -102,6 +108,17 @@ class DockerEngine:
         except UNREACHABLE as error:
             log.warning("Leases are settled when Docker answers again: %s", error)
             return 0
+
+    def beat(self) -> None:
+        """Keep that every container of this instance that runs was seen; a daemon that does not answer shows none."""
+        try:
+            found = leases_running(self.client, docker_box.instance_label(self._settings))
+        except UNREACHABLE:
+            return
+        for lease_id in lease_ids(found):
+            folder = self._platform.leases / str(lease_id)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / "heartbeat").touch()
 
     def end_labs(self) -> int:
         """Stop every container of this instance, several at a time."""

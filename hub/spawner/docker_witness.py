@@ -201,6 +201,19 @@ def leases_with_containers(client: APIClient, filters: dict[str, str]) -> dict[s
     Raises:
         DockerException, requests.RequestException: the daemon does not answer.
     """
+    return _labelled(client, filters, among_all=True)
+
+
+def leases_running(client: APIClient, filters: dict[str, str]) -> dict[str, str]:
+    """The same, of containers that run.
+
+    Raises:
+        DockerException, requests.RequestException: the daemon does not answer.
+    """
+    return _labelled(client, filters, among_all=False)
+
+
+def _labelled(client: APIClient, filters: dict[str, str], *, among_all: bool) -> dict[str, str]:
     labels = [f"{name}={value}" for name, value in filters.items()]
-    found = client.containers(all=True, filters={"label": [LABEL_LEASE, *labels]})
+    found = client.containers(all=among_all, filters={"label": [LABEL_LEASE, *labels]})
     return {container["Labels"][LABEL_LEASE]: container["Id"] for container in found}

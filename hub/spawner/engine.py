@@ -64,6 +64,9 @@ class LabEngine(Protocol):
     def reconcile(self) -> int:
         """Settle every open lease whose lab is gone, by what its witness saw; returns how many were settled."""
 
+    def beat(self) -> None:
+        """Keep that labs were seen running, where nobody beside them does; it bounds an end that nobody saw."""
+
     def end_labs(self) -> int:
         """End every lab, saved by its server's own shutdown, and return how many there were."""
 

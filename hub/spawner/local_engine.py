@@ -104,6 +104,9 @@ class LocalEngine:
             return 0
         return 1
 
+    def beat(self) -> None:
+        """Nothing to do: each lab has its shim."""
+
     def end_labs(self) -> int:
         """Ask every shim to end its lab, and wait until all have."""
         if not self._platform.leases.is_dir():
