@@ -30,6 +30,7 @@ from hub.compute.policy import Policy, load_policy
 from hub.compute.report import DIMENSIONS
 from hub.compute.tables import chain_head, charge_line, event, metadata
 from hub.db import open_engine
+from hub.portal.charges import page_of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,6 +120,9 @@ def reports(engine: Engine, policy: Policy, leases: int) -> Iterator[dict[str, A
     for dimension in DIMENSIONS:
         ours, _ = timed(lambda dimension=dimension: ledger.report((dimension,), *PERIOD))  # type: ignore[misc]
         yield figure(f"funder's report by {dimension} over {leases} leases", ours, peer, "s", name)
+    row = ledger.report(("profile",), *PERIOD).rows[0].drill()
+    ours, _ = timed(lambda: page_of_lines(ledger, row, PERIOD, b"bench", page=sys.maxsize, size=200))
+    yield figure(f"last page of the lines behind a row over {leases} leases", ours, peer, "s", name)
 
 
 def verification(engine: Engine, policy: Policy, _leases: int) -> Iterator[dict[str, Any]]:
