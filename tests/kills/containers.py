@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from docker.errors import NotFound
+
 from tests.kills.processes import Victims, waited
 
 if TYPE_CHECKING:
@@ -98,8 +100,11 @@ class DockerVictims(Victims):
         return found
 
     def _pids(self) -> list[int]:
-        client = self._daemon.client
-        return [client.inspect_container(one["Id"])["State"]["Pid"] for one in client.containers()]
+        client, pids = self._daemon.client, list[int]()
+        for one in client.containers():
+            with suppress(NotFound):  # removed meanwhile
+                pids.append(client.inspect_container(one["Id"])["State"]["Pid"])
+        return pids
 
 
 def fetched(folder: Path) -> bytes:

@@ -143,7 +143,35 @@ summary = { zh = "一", en = "One" }
 minutes = 10
 weight = 1
 due_after_days = 7
+profile = "brief"
 """
+SMALL_SETTINGS = """
+[site]
+locale = "en"
+[server]
+port = {port}
+[policy]
+tariffs = "tariffs.toml"
+[profiles.cpu]
+title_zh = "CPU"
+title_en = "CPU"
+[profiles.brief]
+title_zh = "一分钟"
+title_en = "One minute"
+longest_session_minutes = 1
+"""
+SMALL_TARIFFS = """
+[[tariff]]
+id = "small"
+from = 2026-09-01T00:00:00+08:00
+[[tariff.price]]
+profile = "cpu"
+yuan_per_hour = "0.5"
+[[tariff.price]]
+profile = "brief"
+yuan_per_hour = "2700"
+"""
+"""A minute of the brief profile is worth 45 yuan: one session fits into the allowance of 50, and a second does not."""
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +183,8 @@ def small_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instanc
     shutil.copy(ROOT / "hub" / "authoring" / "starters" / "code" / "starter.ipynb", source / "one.ipynb")
     (folder / "courses" / "small" / "course.toml").write_text(SMALL, encoding="utf-8")
     port = free_port()
-    (folder / "reelwright.toml").write_text(f'[site]\nlocale = "en"\n[server]\nport = {port}\n', encoding="utf-8")
+    (folder / "reelwright.toml").write_text(SMALL_SETTINGS.format(port=port), encoding="utf-8")
+    (folder / "tariffs.toml").write_text(SMALL_TARIFFS, encoding="utf-8")
     started = Instance(folder, port)
     started.start()
     yield started
