@@ -69,7 +69,7 @@ class LeasedLab(Spawner):
         try:
             host, port, started_us = await self.launch(request.id)
         except BaseException as error:
-            self.platform.ledger.void(request.id, f"launch failed: {error}")
+            await asyncio.to_thread(self.platform.ledger.void, request.id, f"launch failed: {error}")
             raise
         self.lease_id = request.id
         await asyncio.to_thread(self.platform.ledger.record_started, request.id, started_us, self.source)
