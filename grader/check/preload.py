@@ -1,9 +1,13 @@
-"""VALUE: which modules a lab's notebook will import, read from the lab's own code. No I/O."""
+"""VALUE: which modules a lab's notebook will import, read from the lab's own code. No I/O.
+
+``module:name`` stands for a name that a module loads only when it is asked for.
+"""
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,12 +22,14 @@ if TYPE_CHECKING:
 
 ALWAYS = ("numpy", "torch")
 """What a lab on film is likely to import at some time, whether its skeleton says so or not."""
+LAZY = frozenset({"diffusers", "transformers"})
+"""Their import loads nothing; a class of theirs takes a second."""
 
 
 def modules_to_preload(lab: LabVersion) -> tuple[str, ...]:
     """Installed modules that ``lab``'s own cells import, in order of name, and :data:`ALWAYS`."""
     own = {name.split("/")[0].removesuffix(".py") for name in lab.files}
-    found = {name for name in _imported(lab.source) if name.split(".")[0] not in own | sys.stdlib_module_names}
+    found = {name for name in _imported(lab.source) if re.split("[.:]", name)[0] not in own | sys.stdlib_module_names}
     return tuple(sorted(found | set(ALWAYS)))
 
 
@@ -45,3 +51,5 @@ def _imports_of(source: str) -> Iterator[str]:
                 yield from (part.name for part in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 yield node.module
+                if node.module in LAZY:
+                    yield from (f"{node.module}:{part.name}" for part in node.names)

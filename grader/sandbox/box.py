@@ -51,7 +51,7 @@ class BoxPlan:
     read_only: tuple[tuple[str, str], ...] = ()
     environment: Mapping[str, str] | None = None
     preload: tuple[str, ...] = ()
-    """Modules that the notebook will import, which a warm parent may have loaded before it forks this box."""
+    """Modules (or ``module:name``) that the notebook will import; a warm parent may load them before it forks."""
     gpu: str = ""
     """UUID of the GPU that is passed in; empty for none."""
 

@@ -36,8 +36,8 @@ def become_a_child(pipe: Pipe, plan: dict[str, Any]) -> tuple[Pipe, dict[str, An
     for name in (*_OUR_OWN[plan["role"]], *plan["preload"]):
         # What is not installed, the notebook will miss by itself.
         with contextlib.suppress(Exception):
-            importlib.import_module(name)
-    if plan["role"] == "runner" and any(_makes_films(name) for name in plan["preload"]):
+            _load(name)
+    if plan["role"] == "runner" and any(map(_makes_films, plan["preload"])):
         for folder in plan["models"]:
             _load_classes(folder)
     if plan["role"] == "runner":
@@ -59,6 +59,13 @@ def become_a_child(pipe: Pipe, plan: dict[str, Any]) -> tuple[Pipe, dict[str, An
     jail.renew(plan["disk_mb"], plan["shown"])
     _seed_anew()
     return pipe, plan
+
+
+def _load(name: str) -> None:
+    module, _, part = name.partition(":")
+    loaded = importlib.import_module(module)
+    if part and not hasattr(loaded, part):
+        importlib.import_module(f"{module}.{part}")
 
 
 def _try_out() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMITS = Limits(wall_seconds=60, cpu_seconds=30, memory_mb=600, processes=32, disk_mb=16, output_bytes=10_000)
-PLAN = BoxPlan("runner", LIMITS, environment={"LAB": "warm"}, preload=("numpy", "json.tool"))
+PLAN = BoxPlan("runner", LIMITS, environment={"LAB": "warm"}, preload=("numpy", "json.tool", "email.mime:audio"))
 SECONDS = 300
 
 
@@ -68,7 +68,7 @@ def wait_until_gone(pids: list[int]) -> None:
         time.sleep(0.02)
 
 
-LOADED = "import sys\nprint('json.tool' in sys.modules)"
+LOADED = "import sys\nprint({'json.tool', 'email.mime.audio'} <= set(sys.modules))"
 
 
 def test_a_box_has_what_was_preloaded_and_its_labs_environment(sandbox: WarmSandbox) -> None:
